@@ -1,0 +1,91 @@
+# The functions are Linux programs; GOARCH must agree with the template's Architecture parameter.
+SHELL       := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS   += --no-builtin-rules
+
+export GOTOOLCHAIN := local
+export SAM_CLI_TELEMETRY := 0
+
+LOCAL     := .local
+CLOUD     := $(LOCAL)/venv/cloud
+SAM       := $(LOCAL)/venv/sam
+PYTHON3   ?= python3
+PYTHONPATH := $(CURDIR)/tests/localcloud:$(CURDIR)/tests
+export PYTHONPATH
+
+GOARCH    ?= amd64
+HOSTARCH  := $(shell go env GOHOSTARCH 2>/dev/null)
+REQUEST   ?= docs/examples/fargate.json
+
+# What goes into the functions, and so decides whether they are built anew.
+SOURCES   := $(shell find functions internal infra/templates layers -type f \( -name '*.go' -o -name '*.json' -o -name 'go.*' -o -name Makefile \) 2>/dev/null) go.mod go.sum template.yaml samconfig.toml Makefile
+KUBERNETES_SOURCES := $(shell find tests/localcloud/kubernetes -type f 2>/dev/null)
+
+##@ Using it
+
+.PHONY: help
+help: ## Lists the targets.
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-zA-Z_-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: linux ## Runs a request (REQUEST=docs/examples/….json) on the local cloud, setting up what is missing.
+	@$(MAKE) --no-print-directory -j3 ready
+	@$(CLOUD)/bin/python -m demo run $(REQUEST)
+
+.PHONY: demo-stop
+demo-stop: ## Stops everything that the demo started.
+	@if [ -x $(CLOUD)/bin/python ]; then $(CLOUD)/bin/python -m localcloud stop; else echo "nothing is set up, so nothing runs"; fi
+
+##@ Developing
+
+.PHONY: test
+test: linux ## Runs the whole test suite, setting up what is missing.
+	@$(MAKE) --no-print-directory -j3 ready
+	@$(CLOUD)/bin/python -m suite
+
+.PHONY: verify
+verify: $(CLOUD)/.done $(SAM)/.done ## Checks format, lint, generated files and a clean tree.
+	@$(CLOUD)/bin/python -m suite.verify
+
+.PHONY: generate
+generate: $(CLOUD)/.done ## Writes the generated files anew: templates and the picture of the state machine.
+	@CDK_VALIDATION=false go run ./infra -out infra/templates
+	@$(CLOUD)/bin/python -m suite.picture
+
+.PHONY: build
+build: $(LOCAL)/build.done ## Builds the functions and layers with `sam build`.
+
+.PHONY: ready
+ready: $(CLOUD)/.done $(SAM)/.done $(LOCAL)/bin/kubernetes $(LOCAL)/build.done ## Sets up everything that tests and demo need.
+
+.PHONY: clean
+clean: demo-stop ## Removes everything that was built or set up.
+	@rm -rf $(LOCAL) .aws-sam
+
+.PHONY: linux
+linux:
+	@[ "$$(uname -s)" = Linux ] || { echo "the functions are Linux programs: on $$(uname -s) run this inside a Linux container or virtual machine"; exit 1; }
+
+# Set-up. The lock files are complete, so nothing is resolved here.
+
+$(LOCAL)/venv/%/.done: tests/localcloud/requirements/%.txt
+	@echo "setting up $(LOCAL)/venv/$*"
+	@$(PYTHON3) -m venv --clear $(LOCAL)/venv/$*
+	@$(LOCAL)/venv/$*/bin/pip --quiet --disable-pip-version-check install --no-deps --require-hashes -r $<
+	@touch $@
+
+$(LOCAL)/bin/kubernetes: $(KUBERNETES_SOURCES)
+	@echo "building the control plane (minutes the first time)"
+	@$(MAKE) --no-print-directory -C tests/localcloud/kubernetes build OUT=$(CURDIR)/$(LOCAL)/bin
+
+$(LOCAL)/build.done: $(SOURCES) $(SAM)/.done
+	@echo "sam build"
+	@mkdir -p $(LOCAL)
+	@GOARCH=$(HOSTARCH) AWS_DEFAULT_REGION=us-east-1 $(SAM)/bin/sam build --config-env local > $(LOCAL)/build.log 2>&1 || { cat $(LOCAL)/build.log; exit 1; }
+	@touch $@
+
+# SAM calls build-<LogicalId> for each function; the folder is the logical id in lower case.
+build-%Function:
+	CGO_ENABLED=0 GOOS=linux GOARCH=$(GOARCH) go build -trimpath -buildvcs=false -tags lambda.norpc \
+		-ldflags "-s -w -buildid=" -o "$(ARTIFACTS_DIR)/bootstrap" ./functions/$(shell echo $* | tr A-Z a-z)

@@ -1,0 +1,13 @@
+// Command register is the Register stage: it converges the provider stack that Harmonix reads.
+package main
+
+import (
+	"github.com/harmonix-eks/environment-provider/internal/account"
+	"github.com/harmonix-eks/environment-provider/internal/harmonix"
+	"github.com/harmonix-eks/environment-provider/internal/stage"
+)
+
+func main() {
+	rt := stage.Load[struct{}]()
+	stage.Start("Register", rt.Log, harmonix.New(account.NewConnector(rt.AWS)).Run)
+}

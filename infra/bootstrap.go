@@ -1,0 +1,315 @@
+package main
+
+import (
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awss3"
+	"github.com/aws/jsii-runtime-go"
+)
+
+// bootstrap is the stack that all environments of an account and region share and that outlives
+// them: the CloudFormation service role that every other stack is made with, and the bucket that
+// functions and layers are installed from.
+//
+// The service role belongs to no environment because CloudFormation goes on using it for a stack
+// until the stack is gone; deleted with an environment, it would leave stacks that cannot be deleted.
+func bootstrap(t *template) {
+	t.describe("EKS environments: what all environments of this account and region share")
+	platform := t.parameter("PlatformAccount", awscdk.CfnParameterProps{
+		Description:    jsii.String("Account id of the platform account whose orchestrator makes the environments here"),
+		AllowedPattern: jsii.String("[0-9]{12}"),
+	}).ValueAsString()
+
+	bucket := artifactBucket(t)
+	service := t.role("ServiceRole", role{
+		Name:        "EKS-ENV-CloudFormation-${AWS::Region}",
+		Description: "What CloudFormation may do for the stacks of EKS environments",
+		Trust: statement{
+			Service: "cloudformation.amazonaws.com",
+			// IfExists: whether CloudFormation states the account for the service role of a stack is
+			// not documented, and PassRole already keeps other accounts out.
+			Condition: map[string]map[string]any{
+				"StringEqualsIfExists": {"aws:SourceAccount": "${AWS::AccountId}"},
+			},
+		},
+		Inline: map[string][]statement{
+			"network":    networkActions(),
+			"identity":   identityActions(),
+			"kubernetes": kubernetesActions(),
+			"function":   functionActions(),
+			"provider":   providerActions(),
+		},
+	})
+
+	t.output("ServiceRoleArn", "The role that CloudFormation makes the environments' stacks with", service.AttrArn(), nil)
+	t.output("ArtifactBucket", "The bucket with the code of functions and layers", bucket.Ref(), nil)
+	t.output("PlatformAccount", "The platform account that this stack was made for", platform, nil)
+}
+
+// artifactBucket is versioned, so that a function can be set back to the code it had, and is
+// deleted with the stack. CloudFormation deletes only an empty bucket: emptying it, versions
+// included, is the documented first step of removing the bootstrap stack.
+func artifactBucket(t *template) awss3.CfnBucket {
+	bucket := awss3.NewCfnBucket(t.stack, jsii.String("ArtifactBucket"), &awss3.CfnBucketProps{
+		BucketName: sub("eks-env-artifacts-${AWS::AccountId}-${AWS::Region}"),
+		BucketEncryption: &awss3.CfnBucket_BucketEncryptionProperty{
+			ServerSideEncryptionConfiguration: []any{&awss3.CfnBucket_ServerSideEncryptionRuleProperty{
+				ServerSideEncryptionByDefault: &awss3.CfnBucket_ServerSideEncryptionByDefaultProperty{
+					SseAlgorithm: jsii.String("AES256"),
+				},
+			}},
+		},
+		OwnershipControls: &awss3.CfnBucket_OwnershipControlsProperty{
+			Rules: []any{&awss3.CfnBucket_OwnershipControlsRuleProperty{
+				ObjectOwnership: jsii.String("BucketOwnerEnforced"),
+			}},
+		},
+		PublicAccessBlockConfiguration: &awss3.CfnBucket_PublicAccessBlockConfigurationProperty{
+			BlockPublicAcls:       jsii.Bool(true),
+			BlockPublicPolicy:     jsii.Bool(true),
+			IgnorePublicAcls:      jsii.Bool(true),
+			RestrictPublicBuckets: jsii.Bool(true),
+		},
+		VersioningConfiguration: &awss3.CfnBucket_VersioningConfigurationProperty{Status: jsii.String("Enabled")},
+		LifecycleConfiguration: &awss3.CfnBucket_LifecycleConfigurationProperty{
+			Rules: []any{&awss3.CfnBucket_RuleProperty{
+				Id:     jsii.String("expire-replaced-artifacts"),
+				Status: jsii.String("Enabled"),
+				NoncurrentVersionExpiration: &awss3.CfnBucket_NoncurrentVersionExpirationProperty{
+					NoncurrentDays: jsii.Number(30),
+				},
+				AbortIncompleteMultipartUpload: &awss3.CfnBucket_AbortIncompleteMultipartUploadProperty{
+					DaysAfterInitiation: jsii.Number(1),
+				},
+			}},
+		},
+	})
+	bucket.ApplyRemovalPolicy(awscdk.RemovalPolicy_DESTROY, nil)
+	awss3.NewCfnBucketPolicy(t.stack, jsii.String("ArtifactBucketPolicy"), &awss3.CfnBucketPolicyProps{
+		Bucket: bucket.Ref(),
+		PolicyDocument: document(statement{
+			ID:        "TLSOnly",
+			Deny:      true,
+			AWS:       "*",
+			Actions:   []string{"s3:*"},
+			Resources: []string{"${ArtifactBucket.Arn}", "${ArtifactBucket.Arn}/*"},
+			Condition: map[string]map[string]any{"Bool": {"aws:SecureTransport": "false"}},
+		}),
+	})
+	return bucket
+}
+
+// environmentRoles are the names of the roles that an environment consists of, whatever its name.
+func environmentRoles() []string {
+	var arns []string
+	for _, suffix := range []string{
+		"operations", "provisioning", "cluster-control-plane", "cluster-admin", "kubectl-lambda", "node", "pod-execution",
+	} {
+		arns = append(arns, "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/*-"+suffix+"-role")
+	}
+	return arns
+}
+
+// networkActions is what the network stack needs. An EC2 identifier is not known before the call
+// that makes it, so the region is what the statement can hold on to.
+func networkActions() []statement {
+	return []statement{{
+		ID: "Network",
+		Actions: []string{
+			"ec2:CreateVpc", "ec2:DeleteVpc", "ec2:ModifyVpcAttribute",
+			"ec2:CreateSubnet", "ec2:DeleteSubnet", "ec2:ModifySubnetAttribute",
+			"ec2:CreateInternetGateway", "ec2:DeleteInternetGateway",
+			"ec2:AttachInternetGateway", "ec2:DetachInternetGateway",
+			"ec2:CreateRouteTable", "ec2:DeleteRouteTable",
+			"ec2:CreateRoute", "ec2:ReplaceRoute", "ec2:DeleteRoute",
+			"ec2:AssociateRouteTable", "ec2:DisassociateRouteTable", "ec2:ReplaceRouteTableAssociation",
+			"ec2:CreateSecurityGroup", "ec2:DeleteSecurityGroup", "ec2:ModifySecurityGroupRules",
+			"ec2:AuthorizeSecurityGroupIngress", "ec2:RevokeSecurityGroupIngress",
+			"ec2:AuthorizeSecurityGroupEgress", "ec2:RevokeSecurityGroupEgress",
+			"ec2:UpdateSecurityGroupRuleDescriptionsIngress", "ec2:UpdateSecurityGroupRuleDescriptionsEgress",
+			"ec2:CreateTags", "ec2:DeleteTags",
+		},
+		Resources: []string{"*"},
+		Condition: map[string]map[string]any{"StringEquals": {"aws:RequestedRegion": "${AWS::Region}"}},
+	}, {
+		ID: "ReadNetwork",
+		// DescribeNetworkInterfaces by its name, although the pattern covers it: CloudFormation waits
+		// for the interfaces of a deleted VPC function only if it may call it, and without that wait
+		// the subnets and security groups cannot be deleted afterwards.
+		Actions: []string{"ec2:Describe*", "ec2:DescribeNetworkInterfaces", "ec2:GetSecurityGroupsForVpc"},
+		// EC2's describe calls have no resource-level permissions.
+		Resources: []string{"*"},
+	}}
+}
+
+// identityActions is what the identity stack needs.
+func identityActions() []statement {
+	return []statement{{
+		ID: "Roles",
+		Actions: []string{
+			"iam:CreateRole", "iam:GetRole", "iam:UpdateRole", "iam:UpdateRoleDescription", "iam:DeleteRole",
+			"iam:UpdateAssumeRolePolicy", "iam:ListRolePolicies", "iam:ListAttachedRolePolicies",
+			"iam:PutRolePolicy", "iam:GetRolePolicy", "iam:DeleteRolePolicy",
+			"iam:AttachRolePolicy", "iam:DetachRolePolicy",
+			"iam:TagRole", "iam:UntagRole", "iam:ListRoleTags",
+		},
+		Resources: environmentRoles(),
+	}, {
+		ID: "CreateKeys",
+		// A key has no name before it exists, and ListAliases no resource-level permissions.
+		Actions:   []string{"kms:CreateKey", "kms:ListAliases"},
+		Resources: []string{"*"},
+	}, {
+		ID: "Keys",
+		Actions: []string{
+			"kms:DescribeKey", "kms:GetKeyPolicy", "kms:PutKeyPolicy", "kms:GetKeyRotationStatus",
+			"kms:EnableKeyRotation", "kms:DisableKeyRotation", "kms:EnableKey", "kms:DisableKey",
+			"kms:UpdateKeyDescription", "kms:ScheduleKeyDeletion",
+			"kms:TagResource", "kms:UntagResource", "kms:ListResourceTags",
+			"kms:CreateAlias", "kms:UpdateAlias", "kms:DeleteAlias",
+		},
+		Resources: []string{
+			"arn:${AWS::Partition}:kms:${AWS::Region}:${AWS::AccountId}:key/*",
+			"arn:${AWS::Partition}:kms:${AWS::Region}:${AWS::AccountId}:alias/*-key",
+			"arn:${AWS::Partition}:kms:${AWS::Region}:${AWS::AccountId}:alias/eks/*-cluster-key-alias",
+		},
+	}, {
+		ID: "UseKeys",
+		// DynamoDB encrypts, and makes its grant, with the permissions of whoever makes the table.
+		Actions: []string{
+			"kms:CreateGrant", "kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*",
+		},
+		Resources: []string{"arn:${AWS::Partition}:kms:${AWS::Region}:${AWS::AccountId}:key/*"},
+		Condition: map[string]map[string]any{"StringLike": {"kms:ViaService": "dynamodb.*.amazonaws.com"}},
+	}, {
+		ID: "GrantSecretsKey",
+		// EKS makes its grant on the secrets key with the permissions of whoever makes the cluster, and
+		// documents no condition that would single it out.
+		Actions:   []string{"kms:CreateGrant"},
+		Resources: []string{"arn:${AWS::Partition}:kms:${AWS::Region}:${AWS::AccountId}:key/*"},
+	}, {
+		ID: "AuditTable",
+		Actions: []string{
+			"dynamodb:CreateTable", "dynamodb:DescribeTable", "dynamodb:UpdateTable", "dynamodb:DeleteTable",
+			"dynamodb:DescribeContinuousBackups", "dynamodb:UpdateContinuousBackups",
+			"dynamodb:DescribeTimeToLive", "dynamodb:UpdateTimeToLive",
+			"dynamodb:DescribeContributorInsights", "dynamodb:UpdateContributorInsights",
+			"dynamodb:DescribeKinesisStreamingDestination", "dynamodb:GetResourcePolicy",
+			"dynamodb:TagResource", "dynamodb:UntagResource", "dynamodb:ListTagsOfResource",
+		},
+		Resources: []string{
+			"arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/*-audit",
+			"arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/*-audit/index/*",
+		},
+	}}
+}
+
+// kubernetesActions is what the cluster stack needs, and the roles that services are handed.
+func kubernetesActions() []statement {
+	return []statement{{
+		ID: "Cluster",
+		Actions: []string{
+			"eks:CreateCluster", "eks:DescribeCluster", "eks:DeleteCluster",
+			"eks:UpdateClusterConfig", "eks:UpdateClusterVersion", "eks:DescribeUpdate", "eks:ListUpdates",
+			"eks:CreateAccessEntry", "eks:DescribeAccessEntry", "eks:UpdateAccessEntry", "eks:DeleteAccessEntry",
+			"eks:ListAccessEntries", "eks:ListAssociatedAccessPolicies",
+			"eks:AssociateAccessPolicy", "eks:DisassociateAccessPolicy",
+			"eks:TagResource", "eks:UntagResource", "eks:ListTagsForResource",
+		},
+		Resources: []string{
+			"arn:${AWS::Partition}:eks:${AWS::Region}:${AWS::AccountId}:cluster/*-cluster",
+			"arn:${AWS::Partition}:eks:${AWS::Region}:${AWS::AccountId}:access-entry/*-cluster/*",
+		},
+	}, {
+		ID: "OIDCProvider",
+		Actions: []string{
+			"iam:CreateOpenIDConnectProvider", "iam:GetOpenIDConnectProvider", "iam:DeleteOpenIDConnectProvider",
+			"iam:UpdateOpenIDConnectProviderThumbprint",
+			"iam:AddClientIDToOpenIDConnectProvider", "iam:RemoveClientIDFromOpenIDConnectProvider",
+			"iam:TagOpenIDConnectProvider", "iam:UntagOpenIDConnectProvider", "iam:ListOpenIDConnectProviderTags",
+		},
+		Resources: []string{
+			"arn:${AWS::Partition}:iam::${AWS::AccountId}:oidc-provider/oidc.eks.${AWS::Region}.${AWS::URLSuffix}/*",
+		},
+	}, {
+		ID:        "ListOIDCProviders",
+		Actions:   []string{"iam:ListOpenIDConnectProviders"},
+		Resources: []string{"*"}, // has no resource-level permissions
+	}, {
+		ID:        "PassRoles",
+		Actions:   []string{"iam:PassRole"},
+		Resources: environmentRoles(),
+		Condition: map[string]map[string]any{"StringEquals": {"iam:PassedToService": []string{
+			"eks.amazonaws.com", "eks-fargate-pods.amazonaws.com", "ec2.amazonaws.com",
+			"lambda.amazonaws.com", "vpc-flow-logs.amazonaws.com",
+		}}},
+	}, {
+		ID:        "ServiceLinkedRoles",
+		Actions:   []string{"iam:CreateServiceLinkedRole"},
+		Resources: []string{"arn:${AWS::Partition}:iam::${AWS::AccountId}:role/aws-service-role/*"},
+		Condition: map[string]map[string]any{"StringEquals": {"iam:AWSServiceName": []string{
+			"eks.amazonaws.com", "eks-nodegroup.amazonaws.com", "eks-fargate.amazonaws.com",
+			"elasticloadbalancing.amazonaws.com",
+		}}},
+	}, {
+		ID:        "ReadServiceLinkedRoles",
+		Actions:   []string{"iam:GetRole"},
+		Resources: []string{"arn:${AWS::Partition}:iam::${AWS::AccountId}:role/aws-service-role/*"},
+	}}
+}
+
+// functionActions is what the kubectl stack needs.
+func functionActions() []statement {
+	return []statement{{
+		ID: "Functions",
+		Actions: []string{
+			"lambda:CreateFunction", "lambda:GetFunction", "lambda:GetFunctionConfiguration", "lambda:DeleteFunction",
+			"lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration",
+			"lambda:GetFunctionCodeSigningConfig", "lambda:GetRuntimeManagementConfig",
+			"lambda:GetFunctionRecursionConfig", "lambda:PutFunctionRecursionConfig",
+			"lambda:GetFunctionEventInvokeConfig", "lambda:PutFunctionEventInvokeConfig",
+			"lambda:UpdateFunctionEventInvokeConfig", "lambda:DeleteFunctionEventInvokeConfig",
+			"lambda:PublishLayerVersion", "lambda:GetLayerVersion", "lambda:DeleteLayerVersion",
+			"lambda:TagResource", "lambda:UntagResource", "lambda:ListTags",
+		},
+		Resources: []string{
+			"arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:function:EKS-ENV-*",
+			"arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:layer:EKS-ENV-*",
+		},
+	}, {
+		ID:      "Artifacts",
+		Actions: []string{"s3:GetObject", "s3:GetObjectVersion"},
+		Resources: []string{
+			"arn:${AWS::Partition}:s3:::eks-env-artifacts-${AWS::AccountId}-${AWS::Region}/*",
+		},
+	}, {
+		ID: "LogGroups",
+		Actions: []string{
+			"logs:CreateLogGroup", "logs:DeleteLogGroup", "logs:PutRetentionPolicy", "logs:DeleteRetentionPolicy",
+			"logs:TagResource", "logs:UntagResource", "logs:ListTagsForResource",
+		},
+		Resources: []string{
+			"arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:/aws/lambda/EKS-ENV-*",
+		},
+	}, {
+		ID:        "ReadLogGroups",
+		Actions:   []string{"logs:DescribeLogGroups", "logs:DescribeIndexPolicies", "logs:GetDataProtectionPolicy"},
+		Resources: []string{"arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:*"},
+	}}
+}
+
+// providerActions is what the provider stack needs. Its parameters lie under /{prefix}/{name}/,
+// and the bootstrap stack knows neither.
+func providerActions() []statement {
+	return []statement{{
+		ID: "Parameters",
+		Actions: []string{
+			"ssm:PutParameter", "ssm:GetParameter", "ssm:GetParameters", "ssm:DeleteParameter", "ssm:DeleteParameters",
+			"ssm:AddTagsToResource", "ssm:RemoveTagsFromResource", "ssm:ListTagsForResource",
+		},
+		Resources: []string{"arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter/*"},
+	}, {
+		ID:        "DescribeParameters",
+		Actions:   []string{"ssm:DescribeParameters"},
+		Resources: []string{"*"}, // has no resource-level permissions
+	}}
+}

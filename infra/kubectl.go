@@ -1,0 +1,71 @@
+package main
+
+import (
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
+	"github.com/aws/jsii-runtime-go"
+)
+
+// kubectl is an environment's own copy of the kubectl function, inside its VPC. It does not refer
+// to the cluster, so both are made at the same time.
+func kubectl(t *template) {
+	t.describe("EKS environment: the kubectl function")
+	t.identify()
+	bucket := t.text("ArtifactBucket", "Bucket with the code of function and layer")
+	functionKey := t.text("FunctionKey", "Object with the function's code, named by its content")
+	layerKey := t.text("LayerKey", "Object with the kubectl layer, named by its content")
+	t.text("LayerVersion", "Kubernetes minor version of the layer's kubectl, such as 1.36")
+	architecture := t.choice("Architecture", "Processor that code and layer are built for", "x86_64", "arm64")
+	roleARN := t.text("RoleArn", "ARN of the function's role")
+	subnets := t.list("SubnetIds", "The private subnets")
+	group := t.text("SecurityGroupId", "The function's security group")
+	assumable := t.optional("AssumableRoles", "ARN patterns of the roles that a caller may name, comma-separated; empty: what the function's role permits")
+
+	// Declared here so that it has a retention and goes with the function.
+	logs := awslogs.NewCfnLogGroup(t.stack, jsii.String("LogGroup"), &awslogs.CfnLogGroupProps{
+		LogGroupName:    sub("/aws/lambda/EKS-ENV-${Prefix}-${Name}-kubectl"),
+		RetentionInDays: jsii.Number(60),
+	})
+	logs.CfnOptions().SetDeletionPolicy(awscdk.CfnDeletionPolicy_DELETE)
+	logs.CfnOptions().SetUpdateReplacePolicy(awscdk.CfnDeletionPolicy_DELETE)
+	layer := awslambda.NewCfnLayerVersion(t.stack, jsii.String("Layer"), &awslambda.CfnLayerVersionProps{
+		LayerName:               sub("EKS-ENV-${Prefix}-${Name}-kubectl-kubectl"),
+		Description:             sub("kubectl ${LayerVersion}"),
+		CompatibleRuntimes:      jsii.Strings("provided.al2023"),
+		CompatibleArchitectures: &[]*string{architecture},
+		Content:                 &awslambda.CfnLayerVersion_ContentProperty{S3Bucket: bucket, S3Key: layerKey},
+	})
+	function := awslambda.NewCfnFunction(t.stack, jsii.String("Function"), &awslambda.CfnFunctionProps{
+		FunctionName:  sub("EKS-ENV-${Prefix}-${Name}-kubectl"),
+		Description:   sub("Kubernetes operations in ${Prefix}-${Name}-cluster"),
+		Runtime:       jsii.String("provided.al2023"),
+		Handler:       jsii.String("bootstrap"),
+		Architectures: &[]*string{architecture},
+		MemorySize:    jsii.Number(1024),
+		Timeout:       jsii.Number(900),
+		Role:          roleARN,
+		Code:          &awslambda.CfnFunction_CodeProperty{S3Bucket: bucket, S3Key: functionKey},
+		Layers:        &[]any{layer.Ref()},
+		VpcConfig: &awslambda.CfnFunction_VpcConfigProperty{
+			SubnetIds:        subnets,
+			SecurityGroupIds: &[]*string{group},
+		},
+		LoggingConfig: &awslambda.CfnFunction_LoggingConfigProperty{LogGroup: logs.Ref()},
+		Environment: &awslambda.CfnFunction_EnvironmentProperty{Variables: map[string]*string{
+			// As the function's role permits, so that a request for another role is answered with a
+			// reason and not with AccessDenied.
+			"ASSUMABLE_ROLES": assumable,
+		}},
+	})
+	// CloudFormation calls a custom resource's function asynchronously; a second try of a failed
+	// request would answer a request that CloudFormation has given up.
+	awslambda.NewCfnEventInvokeConfig(t.stack, jsii.String("EventInvokeConfig"), &awslambda.CfnEventInvokeConfigProps{
+		FunctionName:         function.Ref(),
+		Qualifier:            jsii.String("$LATEST"),
+		MaximumRetryAttempts: jsii.Number(0),
+	})
+
+	t.output("FunctionArn", "The function, without a version", function.AttrArn(), nil)
+	t.output("LayerVersionArn", "The layer with kubectl", layer.Ref(), nil)
+}

@@ -1,0 +1,31 @@
+// Package templates holds the CloudFormation templates that the stages deploy. They are the output
+// of the CDK app one folder up and must not be edited by hand; this package knows nothing of the CDK.
+package templates
+
+import _ "embed" // the templates
+
+// The templates, one per stack, as they are passed to CloudFormation.
+var (
+	// Bootstrap is what all environments of an account and region share: service role and artifact bucket.
+	//go:embed bootstrap.json
+	Bootstrap string
+	// Network is the VPC with its subnets, routes and security groups.
+	//go:embed network.json
+	Network string
+	// Identity is the keys, the audit table and the roles.
+	//go:embed identity.json
+	Identity string
+	// Cluster is the EKS control plane, its OIDC provider and the access entries.
+	//go:embed cluster.json
+	Cluster string
+	// Kubectl is the kubectl function inside the environment's VPC.
+	//go:embed kubectl.json
+	Kubectl string
+	// Provider is what Harmonix reads: outputs and SSM parameters.
+	//go:embed provider.json
+	Provider string
+
+	// ClusterPolicy is the stack policy of the cluster stack: no update replaces or removes the cluster.
+	//go:embed policies/cluster.json
+	ClusterPolicy string
+)

@@ -1,0 +1,295 @@
+package templates_test
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/harmonix-eks/environment-provider/infra/templates"
+)
+
+// statement is one statement of a policy, evaluated.
+type statement struct {
+	Sid, Effect string
+	Principal   any
+	Action      []string
+	Resource    any
+	Condition   map[string]map[string]any
+}
+
+// longest is an environment with the longest name whose roles' names fit into 64 characters.
+func longest(extra map[string]string) map[string]string {
+	values := map[string]string{
+		"Prefix": strings.Repeat("p", 18), "Name": strings.Repeat("n", 18),
+		"PlatformRole": "arn:aws:iam::111111111111:role/platform", "PipelineRole": "arn:aws:iam::111111111111:role/pipeline",
+	}
+	maps.Copy(values, extra)
+	return values
+}
+
+// roles are the roles of a stack by their logical id.
+func roles(s stack) map[string]resource {
+	found := s.resources()
+	maps.DeleteFunc(found, func(_ string, r resource) bool { return r.Type != "AWS::IAM::Role" })
+	return found
+}
+
+// statements decodes a policy document.
+func statements(t *testing.T, document any) []statement {
+	t.Helper()
+	raw, err := json.Marshal(document)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var policy struct{ Statement []statement }
+	if err := json.Unmarshal(raw, &policy); err != nil {
+		t.Fatal(err)
+	}
+	return policy.Statement
+}
+
+// inline returns a role's inline statements and how many characters their documents have.
+func inline(t *testing.T, role resource) (list []statement, size int) {
+	t.Helper()
+	policies, _ := role.Properties["Policies"].([]any)
+	for _, policy := range policies {
+		document := policy.(map[string]any)["PolicyDocument"]
+		raw, err := json.Marshal(document)
+		if err != nil {
+			t.Fatal(err)
+		}
+		size += len(raw)
+		list = append(list, statements(t, document)...)
+	}
+	return list, size
+}
+
+// IAM counts 10,240 characters over a role's inline policies and 2,048 of its trust policy, without
+// white space; names have 64.
+func TestRoleQuotas(t *testing.T) {
+	for name, s := range map[string]stack{
+		"bootstrap": deploy(t, templates.Bootstrap, nil),
+		"FARGATE":   deploy(t, templates.Identity, longest(map[string]string{"NodeType": "FARGATE"})),
+		"MANAGED":   deploy(t, templates.Identity, longest(map[string]string{"NodeType": "MANAGED", "AssumableRoles": strings.Repeat("a", 2048)})),
+	} {
+		for id, role := range roles(s) {
+			if _, size := inline(t, role); size > 10_240 {
+				t.Errorf("%s: %s: inline policies of %d characters, IAM takes 10,240", name, id, size)
+			}
+			trust, err := json.Marshal(role.Properties["AssumeRolePolicyDocument"])
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(trust) > 2_048 {
+				t.Errorf("%s: %s: trust policy of %d characters, IAM takes 2,048", name, id, len(trust))
+			}
+			if roleName, _ := role.Properties["RoleName"].(string); len(roleName) > 64 || roleName == "" {
+				t.Errorf("%s: %s: role name %q", name, id, roleName)
+			}
+		}
+	}
+}
+
+// Who may assume which role, and nobody else: in particular no account as a whole.
+func TestTrust(t *testing.T) {
+	service := func(name string) any { return map[string]any{"Service": name} }
+	aws := func(arn string) any { return map[string]any{"AWS": arn} }
+	cases := map[string]struct {
+		reason string
+		values map[string]string
+		want   map[string]any
+	}{
+		"FARGATE": {
+			reason: "without a supplied administrator one is made, which only the kubectl function may assume",
+			values: map[string]string{"NodeType": "FARGATE"},
+			want: map[string]any{
+				"OperationsRole":   aws("arn:aws:iam::111111111111:role/platform"),
+				"ProvisioningRole": aws("arn:aws:iam::111111111111:role/pipeline"),
+				"ControlPlaneRole": service("eks.amazonaws.com"),
+				"KubectlRole":      service("lambda.amazonaws.com"),
+				"AdminRole":        aws("{KubectlRole.Arn}"),
+				"PodExecutionRole": service("eks-fargate-pods.amazonaws.com"),
+			},
+		},
+		"MANAGED": {
+			reason: "nodes and Fargate pods never share a role, and a supplied administrator is not ours",
+			values: map[string]string{"NodeType": "MANAGED", "ClusterAdminRole": "arn:aws:iam::222222222222:role/mine"},
+			want: map[string]any{
+				"OperationsRole":   aws("arn:aws:iam::111111111111:role/platform"),
+				"ProvisioningRole": aws("arn:aws:iam::111111111111:role/pipeline"),
+				"ControlPlaneRole": service("eks.amazonaws.com"),
+				"KubectlRole":      service("lambda.amazonaws.com"),
+				"NodeRole":         service("ec2.amazonaws.com"),
+			},
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			got := map[string]any{}
+			for id, role := range roles(deploy(t, templates.Identity, longest(tc.values))) {
+				trust := statements(t, role.Properties["AssumeRolePolicyDocument"])
+				if len(trust) != 1 || !slices.Equal(trust[0].Action, []string{"sts:AssumeRole"}) {
+					t.Errorf("%s: got %v, want one statement for sts:AssumeRole", id, trust)
+					continue
+				}
+				got[id] = trust[0].Principal
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("%s: principals (-want +got):\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+// The roles that the function may assume are what stands between a caller and the account.
+func TestKubectlRole(t *testing.T) {
+	environment := "arn:aws:iam::222222222222:role/opa-dev-*"
+	applications := "arn:aws:iam::222222222222:role/*-eks-resources-*"
+	cases := map[string]struct {
+		reason string
+		values map[string]string
+		want   []string
+	}{
+		"plain": {
+			reason: "the environment's own roles and those of applications",
+			want:   []string{environment, applications},
+		},
+		"supplied": {
+			reason: "and what the request names",
+			values: map[string]string{"ClusterAdminRole": "arn:aws:iam::222222222222:role/mine", "AssumableRoles": "arn:a,arn:b"},
+			want:   []string{environment, applications, "arn:aws:iam::222222222222:role/mine", "arn:a", "arn:b"},
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			values := map[string]string{"Prefix": "opa", "Name": "dev", "NodeType": "FARGATE"}
+			maps.Copy(values, tc.values)
+			list, _ := inline(t, deploy(t, templates.Identity, values).resources()["KubectlRole"])
+			var assumable, clusters []string
+			for _, s := range list {
+				switch {
+				case slices.Equal(s.Action, []string{"sts:AssumeRole"}):
+					assumable = append(assumable, texts(s.Resource)...)
+				case slices.Contains(s.Action, "eks:DescribeCluster"):
+					clusters = append(clusters, texts(s.Resource)...)
+				}
+			}
+			if diff := cmp.Diff(tc.want, assumable); diff != "" {
+				t.Errorf("%s: assumable roles (-want +got):\n%s", tc.reason, diff)
+			}
+			if diff := cmp.Diff([]string{"arn:aws:eks:us-east-1:222222222222:cluster/opa-dev-cluster"}, clusters); diff != "" {
+				t.Errorf("clusters (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// texts is a string or a list of strings as a list.
+func texts(v any) []string {
+	if text, ok := v.(string); ok {
+		return []string{text}
+	}
+	var list []string
+	for _, element := range v.([]any) {
+		list = append(list, element.(string))
+	}
+	return list
+}
+
+// Both roles of Harmonix may invoke the one function and write the one table; in Harmonix' own
+// template the table's ARN lacks "table/" and the function's is a prefix.
+func TestHarmonixRoles(t *testing.T) {
+	s := deploy(t, templates.Identity, map[string]string{"Prefix": "opa", "Name": "dev", "NodeType": "FARGATE"})
+	for _, id := range []string{"OperationsRole", "ProvisioningRole"} {
+		role := s.resources()[id]
+		list, _ := inline(t, role)
+		granted := map[string][]string{}
+		for _, s := range list {
+			for _, action := range s.Action {
+				granted[action] = append(granted[action], texts(s.Resource)...)
+			}
+		}
+		function := []string{"arn:aws:lambda:us-east-1:222222222222:function:EKS-ENV-opa-dev-kubectl"}
+		if diff := cmp.Diff(function, granted["lambda:InvokeFunction"]); diff != "" {
+			t.Errorf("%s: lambda:InvokeFunction (-want +got):\n%s", id, diff)
+		}
+		if !slices.Contains(granted["dynamodb:PutItem"], "{AuditTable.Arn}") {
+			t.Errorf("%s: dynamodb:PutItem on %v", id, granted["dynamodb:PutItem"])
+		}
+		if got := role.Properties["MaxSessionDuration"]; got != 43200.0 {
+			t.Errorf("%s: MaxSessionDuration %v, want 43200", id, got)
+		}
+	}
+}
+
+// Every statement on "*" is listed, so that a new one is a decision.
+func TestWildcards(t *testing.T) {
+	known := map[string][]string{
+		"ServiceRole":      {"CreateKeys", "DescribeParameters", "ListOIDCProviders", "Network", "ReadNetwork"},
+		"OperationsRole":   {"Read"},
+		"ProvisioningRole": {"LoadBalancers", "Read"},
+		"KubectlRole":      {"NetworkInterfaces"},
+		"AdminRole":        {"ListClusters"},
+	}
+	got := map[string][]string{}
+	for _, s := range []stack{
+		deploy(t, templates.Bootstrap, nil),
+		deploy(t, templates.Identity, map[string]string{"NodeType": "FARGATE"}),
+		deploy(t, templates.Identity, map[string]string{"NodeType": "MANAGED"}),
+	} {
+		for id, role := range roles(s) {
+			list, _ := inline(t, role)
+			for _, s := range list {
+				if s.Effect == "Allow" && slices.Contains(texts(s.Resource), "*") && !slices.Contains(got[id], s.Sid) {
+					got[id] = append(got[id], s.Sid)
+				}
+				if slices.Contains(s.Action, "*") {
+					t.Errorf("%s: %s allows every action", id, s.Sid)
+				}
+			}
+			slices.Sort(got[id])
+		}
+	}
+	maps.DeleteFunc(got, func(_ string, sids []string) bool { return len(sids) == 0 })
+	if diff := cmp.Diff(known, got); diff != "" {
+		t.Errorf("statements on \"*\" (-want +got):\n%s", diff)
+	}
+}
+
+func TestServiceRole(t *testing.T) {
+	list, _ := inline(t, deploy(t, templates.Bootstrap, nil).resources()["ServiceRole"])
+	granted := map[string]statement{}
+	for _, s := range list {
+		for _, action := range s.Action {
+			granted[action] = s
+		}
+	}
+	// Row 1.50: without it CloudFormation does not wait for the interfaces of a deleted function.
+	// Row 1.59: EKS and DynamoDB make their grants with the caller's permissions.
+	for _, action := range []string{"ec2:DescribeNetworkInterfaces", "kms:CreateGrant", "kms:DescribeKey", "iam:CreateServiceLinkedRole"} {
+		if _, ok := granted[action]; !ok {
+			t.Errorf("the service role lacks %s", action)
+		}
+	}
+	passed := granted["iam:PassRole"]
+	if slices.Contains(texts(passed.Resource), "*") || passed.Condition["StringEquals"]["iam:PassedToService"] == nil {
+		t.Errorf("iam:PassRole is not limited to the environment's roles and to services: %+v", passed)
+	}
+	// The service role passes and makes every role of an environment, and no other.
+	for _, nodeType := range []string{"FARGATE", "MANAGED"} {
+		for id, role := range roles(deploy(t, templates.Identity, longest(map[string]string{"NodeType": nodeType}))) {
+			name, _ := role.Properties["RoleName"].(string)
+			covered := slices.ContainsFunc(texts(passed.Resource), func(arn string) bool {
+				_, suffix, _ := strings.Cut(arn, ":role/*")
+				return suffix != "" && strings.HasSuffix(name, suffix)
+			})
+			if !covered {
+				t.Errorf("%s: %s is not among the roles that the service role makes and passes", id, name)
+			}
+		}
+	}
+}

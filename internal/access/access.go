@@ -1,0 +1,156 @@
+// Package access gives roles their rights in the cluster: the aws-auth ConfigMap and the RBAC
+// objects that Harmonix' applications bind to (harmonix-contract.md, sections 3.5 and 3.6).
+package access
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+
+	"github.com/harmonix-eks/environment-provider/internal/account"
+	"github.com/harmonix-eks/environment-provider/internal/awsauth"
+	"github.com/harmonix-eks/environment-provider/internal/environment"
+	"github.com/harmonix-eks/environment-provider/internal/fault"
+	"github.com/harmonix-eks/environment-provider/internal/kubectl/client"
+	"github.com/harmonix-eks/environment-provider/internal/stage"
+)
+
+type connector interface {
+	Connect(ctx context.Context, target account.Target) (aws.Config, error)
+}
+
+// cluster is the part of the kubectl function that the stage needs.
+type cluster interface {
+	Apply(ctx context.Context, objects ...client.Object) ([]client.Change, error)
+	List(ctx context.Context, kind, namespace string) ([]client.Object, error)
+}
+
+// Stage is the Access stage.
+type Stage struct{ connector connector }
+
+// New returns the stage.
+func New(c connector) *Stage { return &Stage{connector: c} }
+
+// Run converges aws-auth and the RBAC objects through the environment's kubectl function.
+func (s *Stage) Run(ctx context.Context, in stage.Input) (*environment.Access, error) {
+	cfg, err := s.connector.Connect(ctx, account.TargetOf(in.State.Request))
+	if err != nil {
+		return nil, err
+	}
+	kubectl := client.New(lambda.NewFromConfig(cfg), in.State.Names.KubectlFunction, in.State.Names.Cluster, in.State.Identity.ClusterAdminRoleARN)
+	changes, err := converge(ctx, kubectl, in.State)
+	if err != nil {
+		return nil, settle(err, in.Entered)
+	}
+	section := &environment.Access{Progress: environment.Progress{Change: environment.Unchanged}}
+	for _, c := range changes {
+		if c.Change != environment.Unchanged {
+			section.Objects = append(section.Objects, c.Object)
+			section.Change = environment.Updated
+		}
+	}
+	// All of them new: this is the environment's first time.
+	if !slices.ContainsFunc(changes, func(c client.Change) bool { return c.Change != environment.Created }) {
+		section.Change = environment.Created
+	}
+	return section, nil
+}
+
+// propagation is how long an access entry may take to be known to the API server: 30 s were
+// measured (aws-traps.md, row 5.5). Until then a refusal says nothing.
+const propagation = 2 * time.Minute
+
+// settle makes a fault that time cures [fault.Transient].
+func settle(err error, entered time.Time) error {
+	if errors.Is(err, &fault.Error{Code: fault.Conflict}) {
+		return fault.Wrap(fault.Transient, err, "somebody else wrote the same object")
+	}
+	if errors.Is(err, &fault.Error{Code: fault.AccessDenied}) && time.Since(entered) < propagation {
+		return fault.Wrap(fault.Transient, err, "the cluster does not know its administrator yet")
+	}
+	return err
+}
+
+func converge(ctx context.Context, c cluster, s environment.State) ([]client.Change, error) {
+	maps, err := c.List(ctx, "configmaps", "kube-system")
+	if err != nil {
+		return nil, err
+	}
+	auth, wanted, err := awsAuth(maps, s)
+	if err != nil {
+		return nil, err
+	}
+	objects := RBAC(s.Identity.ClusterAdminRoleARN)
+	if wanted {
+		objects = append(objects, auth)
+	}
+	return c.Apply(ctx, objects...)
+}
+
+// RBAC returns the objects that Harmonix' application templates expect to find. adminRole is the
+// Kubernetes user name of the cluster's administrator: the role's ARN.
+func RBAC(adminRole string) []client.Object {
+	const group, version = "rbac.authorization.k8s.io", "rbac.authorization.k8s.io/v1"
+	return []client.Object{
+		{
+			"apiVersion": version, "kind": "ClusterRoleBinding",
+			"metadata": map[string]any{"name": "opa-cluster-admin"},
+			"roleRef":  map[string]any{"apiGroup": group, "kind": "ClusterRole", "name": "cluster-admin"},
+			"subjects": []any{map[string]any{"apiGroup": group, "kind": "User", "name": adminRole}},
+		},
+		{
+			"apiVersion": version, "kind": "ClusterRole",
+			"metadata": map[string]any{"name": "opa-namespace-viewer"},
+			"rules": []any{map[string]any{
+				"apiGroups": []any{""}, "resources": []any{"namespaces"}, "verbs": []any{"get", "list", "watch"},
+			}},
+		},
+	}
+}
+
+// Roles returns the entries of aws-auth in Harmonix' order (harmonix-contract.md, section 3.6).
+func Roles(s environment.State) []awsauth.Role {
+	role := func(arn, username string, groups ...string) awsauth.Role {
+		return awsauth.Role{ARN: awsauth.WithoutPath(arn), Username: username, Groups: groups}
+	}
+	provisioning, admin := s.Identity.ProvisioningRoleARN, s.Identity.ClusterAdminRoleARN
+	roles := []awsauth.Role{role(provisioning, provisioning, "system:masters")}
+	if arn := s.Identity.PodExecutionRoleARN; arn != "" {
+		roles = append(roles, role(arn, "system:node:{{SessionName}}", "system:bootstrappers", "system:nodes", "system:node-proxier"))
+	}
+	if arn := s.Identity.NodeRoleARN; arn != "" {
+		roles = append(roles, role(arn, "system:node:{{EC2PrivateDNSName}}", "system:bootstrappers", "system:nodes"))
+	}
+	return append(roles, role(admin, admin))
+}
+
+// awsAuth returns the ConfigMap to apply, and whether there is a need to. Where it exists, the
+// object names the resource version that was read: a write by somebody else in between is a
+// conflict, and the stage begins again, so that no entry is lost (aws-traps.md, row 5.7).
+func awsAuth(maps []client.Object, s environment.State) (client.Object, bool, error) {
+	metadata := map[string]any{"name": "aws-auth", "namespace": "kube-system"}
+	data := map[string]any{"mapUsers": "[]", "mapAccounts": "[]"}
+	existing := ""
+	for _, m := range maps {
+		found, _ := m["metadata"].(map[string]any)
+		if found["name"] != "aws-auth" {
+			continue
+		}
+		metadata["resourceVersion"] = found["resourceVersion"]
+		if values, ok := m["data"].(map[string]any); ok {
+			data = values
+			existing, _ = values["mapRoles"].(string)
+		}
+	}
+	merged, changed, err := awsauth.Merge(existing, Roles(s)...)
+	if err != nil {
+		return nil, false, fault.Wrap(fault.Failed, err, "the ConfigMap kube-system/aws-auth cannot be read").
+			WithNext("correct its mapRoles by hand and start the same request again; nothing of it was changed")
+	}
+	data["mapRoles"] = merged
+	return client.Object{"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}, changed, nil
+}

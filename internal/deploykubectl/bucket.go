@@ -1,0 +1,96 @@
+package deploykubectl
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/harmonix-eks/environment-provider/internal/account"
+	"github.com/harmonix-eks/environment-provider/internal/fault"
+)
+
+// maxArtifact bounds what is read into memory: the layer is about 20 MB.
+const maxArtifact = 128 << 20
+
+type objects interface {
+	HeadObject(ctx context.Context, in *s3.HeadObjectInput, opts ...func(*s3.Options)) (*s3.HeadObjectOutput, error)
+	PutObject(ctx context.Context, in *s3.PutObjectInput, opts ...func(*s3.Options)) (*s3.PutObjectOutput, error)
+}
+
+// bucket is the target's artifact bucket.
+type bucket struct {
+	api  objects
+	name string
+}
+
+func newBucket(api objects, name string) bucket { return bucket{api: api, name: name} }
+
+// put stores the zip of the given SHA-256 (base64) unless it is there, and returns its key. The
+// location is a link that lives for ten minutes, so it is read at once (aws-traps.md, row 4.1).
+func (b bucket) put(ctx context.Context, kind, digest, location string) (string, error) {
+	key, err := keyOf(kind, digest)
+	if err != nil {
+		return "", err
+	}
+	_, err = b.api.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &b.name, Key: &key})
+	if err == nil {
+		return key, nil
+	}
+	if !missing(err) {
+		return "", account.Classify(err, "look for s3://%s/%s", b.name, key)
+	}
+	zip, err := download(ctx, location)
+	if err != nil {
+		return "", fault.Wrap(fault.Transient, err, "cannot download the %s", kind)
+	}
+	if sum := sha256.Sum256(zip); base64.StdEncoding.EncodeToString(sum[:]) != digest {
+		return "", fault.New(fault.Transient, "the download of the %s is not what Lambda says it holds", kind)
+	}
+	if _, err := b.api.PutObject(ctx, &s3.PutObjectInput{Bucket: &b.name, Key: &key, Body: bytes.NewReader(zip)}); err != nil {
+		return "", account.Classify(err, "store s3://%s/%s", b.name, key)
+	}
+	return key, nil
+}
+
+// missing knows the answers to HeadObject, which has no body and therefore no error code, for an
+// object that is not there.
+func missing(err error) bool {
+	var response *smithyhttp.ResponseError
+	if errors.As(err, &response) && response.HTTPStatusCode() == http.StatusNotFound {
+		return true
+	}
+	var api smithy.APIError
+	return errors.As(err, &api) && api.ErrorCode() == "NotFound"
+}
+
+func download(ctx context.Context, location string) ([]byte, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, location, nil)
+	if err != nil {
+		return nil, errors.New("Lambda gave no usable link") // the link itself is a secret
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return nil, fmt.Errorf("read the link: %w", errors.Unwrap(err))
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("the link answers %s", response.Status)
+	}
+	zip, err := io.ReadAll(io.LimitReader(response.Body, maxArtifact+1))
+	if err != nil {
+		return nil, fmt.Errorf("read the zip: %w", err)
+	}
+	if len(zip) > maxArtifact {
+		return nil, fmt.Errorf("the zip is larger than %d bytes", maxArtifact)
+	}
+	return zip, nil
+}

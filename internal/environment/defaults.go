@@ -1,0 +1,73 @@
+package environment
+
+// What a field is when the request leaves it out. The form shows the same values: a test holds
+// them against the schema's defaults. An absent AMI type is Amazon Linux 2023, EKS' own default,
+// although the Harmonix form offers Bottlerocket first; see the design's decision 10.
+const (
+	DefaultCIDR              = "10.0.0.0/24"
+	DefaultAPIAccessCIDRs    = "0.0.0.0/0"
+	DefaultKubernetesVersion = "1.36"
+	DefaultInstanceType      = "m5.large"
+	DefaultAMIType           = "AL2023_x86_64_STANDARD"
+	DefaultMinSize           = 1
+	DefaultMaxSize           = 2
+	DefaultDiskSize          = 20
+)
+
+// The values of the fields that take one of a few.
+const (
+	OperationApply = "apply"
+
+	VPCCreateNew   = "create_new"
+	VPCUseExisting = "use_existing"
+
+	APIPrivate          = "private"
+	APIPublicAndPrivate = "public_and_private"
+
+	NodeTypeFargate = "FARGATE"
+	NodeTypeManaged = "MANAGED"
+)
+
+// WithDefaults returns r with every absent field set and every field that does not apply emptied,
+// so that two requests for the same environment are equal. The roles that default to an SSM
+// parameter stay empty: only preflight can read them.
+func (r Request) WithDefaults() Request {
+	setDefault(&r.Operation, OperationApply)
+	setDefault(&r.KubernetesVersion, DefaultKubernetesVersion)
+	if r.VPCConfiguration == VPCCreateNew {
+		setDefault(&r.CIDR, DefaultCIDR)
+	} else {
+		r.CIDR = ""
+	}
+	if r.APIAccess == APIPublicAndPrivate {
+		setDefault(&r.APIAccessCIDRs, DefaultAPIAccessCIDRs)
+	} else {
+		r.APIAccessCIDRs = ""
+	}
+	if r.NodeType == NodeTypeManaged {
+		return r.withNodeDefaults()
+	}
+	r.InstanceType, r.AMIType = "", ""
+	r.NodeGroupMinSize, r.NodeGroupDesiredSize, r.NodeGroupMaxSize, r.NodeGroupDiskSize = 0, 0, 0, 0
+	return r
+}
+
+// withNodeDefaults sets the fields of a managed node group. A size that is given moves the absent
+// ones, so that naming one of them is enough.
+func (r Request) withNodeDefaults() Request {
+	setDefault(&r.InstanceType, DefaultInstanceType)
+	setDefault(&r.AMIType, DefaultAMIType)
+	setDefault(&r.NodeGroupMinSize, DefaultMinSize)
+	setDefault(&r.NodeGroupDesiredSize, r.NodeGroupMinSize)
+	setDefault(&r.NodeGroupMaxSize, max(DefaultMaxSize, r.NodeGroupDesiredSize))
+	setDefault(&r.NodeGroupDiskSize, DefaultDiskSize)
+	return r
+}
+
+// setDefault sets *field to value if it is absent.
+func setDefault[T comparable](field *T, value T) {
+	var absent T
+	if *field == absent {
+		*field = value
+	}
+}

@@ -1,0 +1,189 @@
+package environment_test
+
+import (
+	"encoding/json"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/harmonix-eks/environment-provider/internal/environment"
+	"github.com/harmonix-eks/environment-provider/statemachine"
+)
+
+func TestNamesOf(t *testing.T) {
+	// Transcribed from harmonix-contract.md, sections 2.9 and 8.3, and the design's decision 11.
+	want := environment.Names{
+		Environment:     "opa-development",
+		UniqueID:        "134e7143",
+		BootstrapStack:  "EKS-ENV-Bootstrap",
+		NetworkStack:    "EKS-ENV-opa-development-Network",
+		IdentityStack:   "EKS-ENV-opa-development-Identity",
+		ClusterStack:    "EKS-ENV-opa-development-Cluster",
+		KubectlStack:    "EKS-ENV-opa-development-Kubectl",
+		ProviderStack:   "EKS-ENV-opa-development-Stack",
+		Cluster:         "opa-development-cluster",
+		KubectlFunction: "EKS-ENV-opa-development-kubectl",
+		AuditTable:      "opa-development-audit",
+		ParameterPath:   "/opa/development",
+		LogGroup:        "/aws/apps/opa-development",
+	}
+	got := environment.NamesOf(environment.Request{Name: "development", Prefix: "opa", AccountID: "222222222222", Region: "us-east-1"})
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("NamesOf: -want, +got:\n%s", diff)
+	}
+}
+
+// The longest names that AWS limits to 64 characters, by harmonix-contract.md, section 2.5, and
+// aws-traps.md, row 4.7.
+func TestNamesFit(t *testing.T) {
+	prefix, name := "opa", strings.Repeat("n", 33)
+	if _, err := environment.Parse(with(map[string]any{"prefix": prefix, "name": name})); err != nil {
+		t.Fatalf("Parse: %v", err)
+	}
+	for _, longest := range []string{
+		"EKS-ENV-" + prefix + "-" + name + "-kubectl",
+		prefix + "-" + name + "-cluster-control-plane-role",
+		prefix + "-" + name + "-cluster-fluent-bit-sa-role",
+	} {
+		if len(longest) > 64 {
+			t.Errorf("%s has %d characters", longest, len(longest))
+		}
+	}
+}
+
+func TestUniqueIDDiffers(t *testing.T) {
+	base := environment.Request{Name: "a", Prefix: "p", AccountID: "222222222222", Region: "us-east-1"}
+	seen := map[string]bool{environment.NamesOf(base).UniqueID: true}
+	for _, change := range []func(*environment.Request){
+		func(r *environment.Request) { r.Name = "b" },
+		func(r *environment.Request) { r.Prefix = "q" },
+		func(r *environment.Request) { r.AccountID = "333333333333" },
+		func(r *environment.Request) { r.Region = "eu-west-1" },
+	} {
+		r := base
+		change(&r)
+		id := environment.NamesOf(r).UniqueID
+		if seen[id] {
+			t.Errorf("the id %s of %+v is taken", id, r)
+		}
+		seen[id] = true
+	}
+}
+
+func TestWithDefaults(t *testing.T) {
+	type request = environment.Request
+	cases := map[string]struct {
+		reason   string
+		in, want request
+	}{
+		"Managed": {
+			"every field of a node group", request{VPCConfiguration: "create_new", APIAccess: "public_and_private", NodeType: "MANAGED"},
+			request{
+				Operation: "apply", VPCConfiguration: "create_new", CIDR: "10.0.0.0/24", APIAccess: "public_and_private",
+				APIAccessCIDRs: "0.0.0.0/0", KubernetesVersion: "1.36", NodeType: "MANAGED", InstanceType: "m5.large",
+				AMIType: "AL2023_x86_64_STANDARD", NodeGroupMinSize: 1, NodeGroupDesiredSize: 1, NodeGroupMaxSize: 2, NodeGroupDiskSize: 20,
+			},
+		},
+		"Fargate": {
+			"no node fields, even if given", request{VPCConfiguration: "create_new", APIAccess: "private", NodeType: "FARGATE", NodeGroupMinSize: 7, AMIType: "AL2_x86_64"},
+			request{Operation: "apply", VPCConfiguration: "create_new", CIDR: "10.0.0.0/24", APIAccess: "private", KubernetesVersion: "1.36", NodeType: "FARGATE"},
+		},
+		"Harmonix": {
+			"what the form sends is honoured", request{Operation: "apply", VPCConfiguration: "create_new", CIDR: "10.1.0.0/16", APIAccess: "private", KubernetesVersion: "1.35", NodeType: "MANAGED", InstanceType: "t3.medium", AMIType: "BOTTLEROCKET_x86_64", NodeGroupMinSize: 3, NodeGroupDiskSize: 50},
+			request{Operation: "apply", VPCConfiguration: "create_new", CIDR: "10.1.0.0/16", APIAccess: "private", KubernetesVersion: "1.35", NodeType: "MANAGED", InstanceType: "t3.medium", AMIType: "BOTTLEROCKET_x86_64", NodeGroupMinSize: 3, NodeGroupDesiredSize: 3, NodeGroupMaxSize: 3, NodeGroupDiskSize: 50},
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			got := tc.in.WithDefaults()
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("%s: WithDefaults: -want, +got:\n%s", tc.reason, diff)
+			}
+			if diff := cmp.Diff(got, got.WithDefaults()); diff != "" {
+				t.Errorf("%s: WithDefaults again: -want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+func TestWarnings(t *testing.T) {
+	cases := map[string]struct {
+		reason string
+		in     environment.Request
+		want   int
+	}{
+		"Quiet":  {"nothing to say", environment.Request{CIDR: "10.0.0.0/24", ClusterAdminRole: "arn:aws:iam::222222222222:role/admin"}, 0},
+		"Docker": {"the bridge of container engines", environment.Request{CIDR: "172.17.4.0/24"}, 1},
+		"Path":   {"aws-auth drops paths", environment.Request{ClusterAdminRole: "arn:aws:iam::222222222222:role/team/admin"}, 1},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			if got := tc.in.Warnings(); len(got) != tc.want {
+				t.Errorf("%s: Warnings: got %q, want %d", tc.reason, got, tc.want)
+			}
+		})
+	}
+}
+
+// The schema, the Go type and the defaults must say the same.
+func TestSchemaAgrees(t *testing.T) {
+	var schema struct {
+		Required   []string
+		Properties map[string]struct {
+			Title, Description string
+			Default            any
+		}
+	}
+	if err := json.Unmarshal(statemachine.RequestSchema, &schema); err != nil {
+		t.Fatal(err)
+	}
+	defaults := toMap(t, environment.Request{VPCConfiguration: "create_new", APIAccess: "public_and_private", NodeType: "MANAGED"}.WithDefaults())
+	required := map[string]bool{}
+	for _, field := range schema.Required {
+		required[field] = true
+	}
+	request := reflect.TypeFor[environment.Request]()
+	for i := range request.NumField() {
+		field, options, _ := strings.Cut(request.Field(i).Tag.Get("json"), ",")
+		property, ok := schema.Properties[field]
+		if !ok {
+			t.Errorf("the schema lacks %s", field)
+			continue
+		}
+		delete(schema.Properties, field)
+		if property.Title == "" || property.Description == "" {
+			t.Errorf("%s has no title or description", field)
+		}
+		if required[field] == (options == "omitempty") {
+			t.Errorf("%s is required in one of type and schema only", field)
+		}
+		if !required[field] && !cmp.Equal(property.Default, defaults[field]) {
+			t.Errorf("the default of %s is %v in the schema and %v in WithDefaults", field, property.Default, defaults[field])
+		}
+	}
+	for field := range schema.Properties {
+		t.Errorf("the type lacks %s", field)
+	}
+}
+
+func TestPublicAccessCIDRs(t *testing.T) {
+	got := environment.Request{APIAccessCIDRs: " 203.0.113.0/24, ,198.51.100.7/32,"}.PublicAccessCIDRs()
+	if diff := cmp.Diff([]string{"203.0.113.0/24", "198.51.100.7/32"}, got); diff != "" {
+		t.Errorf("PublicAccessCIDRs: -want, +got:\n%s", diff)
+	}
+}
+
+func toMap(t *testing.T, r environment.Request) map[string]any {
+	t.Helper()
+	raw, err := json.Marshal(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var m map[string]any
+	if err := json.Unmarshal(raw, &m); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}

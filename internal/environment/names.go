@@ -1,0 +1,69 @@
+package environment
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+)
+
+// Names are the names of everything an environment consists of. They are derived here and nowhere
+// else; templates receive them as parameters.
+type Names struct {
+	// Environment is "{prefix}-{name}".
+	Environment string `json:"environment"`
+	// UniqueID is a short hash of account, region, prefix and name.
+	UniqueID string `json:"uniqueId"`
+
+	BootstrapStack string `json:"bootstrapStack"`
+	NetworkStack   string `json:"networkStack"`
+	IdentityStack  string `json:"identityStack"`
+	ClusterStack   string `json:"clusterStack"`
+	KubectlStack   string `json:"kubectlStack"`
+	// ProviderStack is the stack that Harmonix knows as metadata.stackName and deletes.
+	ProviderStack string `json:"providerStack"`
+
+	Cluster         string `json:"cluster"`
+	KubectlFunction string `json:"kubectlFunction"`
+	AuditTable      string `json:"auditTable"`
+	// ParameterPath is "/{prefix}/{name}", the root of the SSM parameters.
+	ParameterPath string `json:"parameterPath"`
+	// LogGroup is the root of the applications' log groups.
+	LogGroup string `json:"logGroup"`
+}
+
+// BootstrapStack is the name of the stack that all environments of an account and region share.
+const BootstrapStack = "EKS-ENV-Bootstrap"
+
+// NamesOf derives the names of r's environment. Its sources are harmonix-contract.md, section 8.3,
+// and the design's decision 11. r must be valid.
+func NamesOf(r Request) Names {
+	environment := r.Prefix + "-" + r.Name
+	stack := func(part string) string { return "EKS-ENV-" + environment + "-" + part }
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s/%s/%s/%s", r.AccountID, r.Region, r.Prefix, r.Name))
+	return Names{
+		Environment:     environment,
+		UniqueID:        hex.EncodeToString(sum[:])[:8],
+		BootstrapStack:  BootstrapStack,
+		NetworkStack:    stack("Network"),
+		IdentityStack:   stack("Identity"),
+		ClusterStack:    stack("Cluster"),
+		KubectlStack:    stack("Kubectl"),
+		ProviderStack:   stack("Stack"),
+		Cluster:         environment + "-cluster",
+		KubectlFunction: stack("kubectl"),
+		AuditTable:      environment + "-audit",
+		ParameterPath:   "/" + r.Prefix + "/" + r.Name,
+		LogGroup:        "/aws/apps/" + environment,
+	}
+}
+
+// Stacks lists the environment's own stacks in the order of their making.
+func (n Names) Stacks() []string {
+	return []string{n.NetworkStack, n.IdentityStack, n.ClusterStack, n.KubectlStack, n.ProviderStack}
+}
+
+// Key identifies r's environment among all. It joins prefix and name as every other name does, so
+// that two requests whose names would collide share one lock.
+func (r Request) Key() string {
+	return r.AccountID + "/" + r.Region + "/" + r.Prefix + "-" + r.Name
+}

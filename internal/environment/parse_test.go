@@ -1,0 +1,351 @@
+package environment_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/harmonix-eks/environment-provider/internal/environment"
+	"github.com/harmonix-eks/environment-provider/internal/fault"
+)
+
+// valid is a request that every test changes in one place.
+func valid() map[string]any {
+	return map[string]any{
+		"name":             "development",
+		"prefix":           "opa",
+		"awsAccountID":     "222222222222",
+		"awsRegion":        "us-east-1",
+		"environmentRole":  "arn:aws:iam::222222222222:role/EKS-ENV-EnvironmentRole",
+		"vpcConfiguration": "create_new",
+		"apiAccess":        "public_and_private",
+		"nodeType":         "MANAGED",
+	}
+}
+
+// with returns the valid request with changes; a nil change removes the field.
+func with(changes map[string]any) []byte {
+	r := valid()
+	for k, v := range changes {
+		if v == nil {
+			delete(r, k)
+		} else {
+			r[k] = v
+		}
+	}
+	raw, err := json.Marshal(r)
+	if err != nil {
+		panic(err)
+	}
+	return raw
+}
+
+func TestParseRefuses(t *testing.T) {
+	many := map[string]any{}
+	for i := range 41 {
+		many[fmt.Sprint("k", i)] = "v"
+	}
+	null := json.RawMessage("null")
+	cases := map[string]struct {
+		reason string
+		change map[string]any
+		want   []string
+	}{
+		"UnknownField": {
+			reason: "the nearest known name is proposed",
+			change: map[string]any{"awsRegoin": "us-east-1"},
+			want:   []string{`/awsRegoin: got an unknown field`, `did you mean "awsRegion"?`},
+		},
+		"UnknownFieldByPart": {
+			reason: "a part of a known name is found too",
+			change: map[string]any{"accountId": "222222222222"},
+			want:   []string{`/accountId: got an unknown field`, `did you mean "awsAccountID"?`},
+		},
+		"UnknownFieldWithoutNeighbour": {
+			reason: "without a near name all names are listed",
+			change: map[string]any{"zzzzzzzzzzz": 1},
+			want:   []string{`/zzzzzzzzzzz: got an unknown field, allowed: amiType, apiAccess,`},
+		},
+		"FieldInOtherCase": {
+			reason: "encoding/json would take it, the contract does not",
+			change: map[string]any{"nodetype": "FARGATE"},
+			want:   []string{`/nodetype: got an unknown field`, `did you mean "nodeType"?`},
+		},
+		"Missing":       {"a required field is named with what it may be", map[string]any{"nodeType": nil}, []string{`/nodeType: got nothing, allowed: one of "MANAGED", "FARGATE"`}},
+		"EmptyRequired": {"an empty required field is missing", map[string]any{"name": ""}, []string{`/name: got nothing`}},
+		"Null":          {"null is no value", map[string]any{"cidr": null}, []string{`/cidr: got null, allowed:`, `leave the field out`}},
+		"WrongType":     {"an object where a string belongs", map[string]any{"owner": map[string]any{"a": 1}}, []string{`/owner: got an object, allowed: string`}},
+		"AccountAsNumber": {
+			"a number loses leading zeros", map[string]any{"awsAccountID": 222222222222},
+			[]string{`/awsAccountID: got the number 222222222222, allowed: a string such as "222222222222"`, `quotation marks`},
+		},
+		"SizeAsString":      {"forms send strings", map[string]any{"nodeGroupMinSize": "1"}, []string{`/nodeGroupMinSize: got "1", allowed: an integer from 0 to 1000; send the number 1 without quotation marks`}},
+		"SizeNotWhole":      {"half a node", map[string]any{"nodeGroupMinSize": 1.5}, []string{`/nodeGroupMinSize: got the number 1.5`}},
+		"SizeHuge":          {"a number of a million digits must not be computed with", map[string]any{"nodeGroupMinSize": json.RawMessage("1e999999999")}, []string{`/nodeGroupMinSize: got the number`}},
+		"SizesOutOfOrder":   {"min above max", map[string]any{"nodeGroupMinSize": 3, "nodeGroupMaxSize": 2}, []string{`/nodeGroupDesiredSize: got min 3, desired 3, max 2, allowed: min ≤ desired ≤ max`}},
+		"SizeNegative":      {"below zero", map[string]any{"nodeGroupMaxSize": -1}, []string{`/nodeGroupMaxSize: got the number -1, allowed: an integer from 0 to 1000`}},
+		"DiskTooSmall":      {"images need room", map[string]any{"nodeGroupDiskSize": 8}, []string{`/nodeGroupDiskSize: got the number 8, allowed: an integer from 20 to 16384`}},
+		"NameCapitals":      {"capitals are refused with the corrected value", map[string]any{"name": "Development"}, []string{`/name: got "Development"`, `did you mean "development"?`}},
+		"NameSpaces":        {"spaces vanish as in Harmonix", map[string]any{"name": "my env"}, []string{`did you mean "myenv"?`}},
+		"NameUnderscore":    {"underscores become hyphens", map[string]any{"prefix": "_opa_eks"}, []string{`/prefix: got "_opa_eks"`, `did you mean "opa-eks"?`}},
+		"NameOnlySigns":     {"nothing is left to propose", map[string]any{"name": "___"}, []string{`/name: got "___", allowed: lower-case letters`}},
+		"NamesTooLong":      {"the longest role name decides", map[string]any{"name": strings.Repeat("n", 34)}, []string{`/name: got 37 characters in prefix and name together, allowed: at most 36`}},
+		"PrefixReserved":    {"SSM reserves aws and ssm", map[string]any{"prefix": "aws-eks"}, []string{`/prefix: got "aws-eks"`, `SSM reserves`}},
+		"AccountHyphens":    {"the console shows hyphens", map[string]any{"awsAccountID": "2222-2222-2222"}, []string{`/awsAccountID: got "2222-2222-2222", allowed: 12 digits; did you mean "222222222222"?`}},
+		"AccountShort":      {"eleven digits", map[string]any{"awsAccountID": "22222222222"}, []string{`/awsAccountID: got "22222222222", allowed: 12 digits`}},
+		"Region":            {"unknown region with its neighbour", map[string]any{"awsRegion": "us-east-3"}, []string{`/awsRegion: got "us-east-3", allowed: one of "us-east-1"`, `did you mean "us-east-1"?`}},
+		"RegionGovCloud":    {"not in the contract", map[string]any{"awsRegion": "us-gov-west-1"}, []string{`/awsRegion: got "us-gov-west-1"`}},
+		"CIDRHostBits":      {"the corrected block is said", map[string]any{"cidr": "10.0.0.7/24"}, []string{`/cidr: got "10.0.0.7/24"`, `did you mean "10.0.0.0/24"?`}},
+		"CIDRTooSmall":      {"no room for load balancers", map[string]any{"cidr": "10.0.0.0/28"}, []string{`/cidr: got "10.0.0.0/28", allowed: an IPv4 block of /16 to /24`, `did you mean "10.0.0.0/24"?`}},
+		"CIDRTooLarge":      {"AWS stops at /16", map[string]any{"cidr": "10.0.0.0/8"}, []string{`did you mean "10.0.0.0/16"?`}},
+		"CIDRWithoutPrefix": {"an address is no block", map[string]any{"cidr": "10.1.2.3"}, []string{`/cidr: got "10.1.2.3"`, `did you mean "10.1.2.0/24"?`}},
+		"CIDRNonsense":      {"octets above 255", map[string]any{"cidr": "10.0.0.300/24"}, []string{`/cidr: got "10.0.0.300/24"`}},
+		"CIDRLeadingZero":   {"not canonical", map[string]any{"cidr": "10.00.0.0/24"}, []string{`/cidr: got "10.00.0.0/24"`}},
+		"CIDR6":             {"IPv6", map[string]any{"cidr": "fd00::/24"}, []string{`/cidr: got "fd00::/24"`}},
+		"CIDRPublic":        {"foreign addresses", map[string]any{"cidr": "8.8.0.0/16"}, []string{`/cidr: got "8.8.0.0/16", allowed: a block within 10.0.0.0/8`}},
+		"ARNNonsense":       {"a bare name is completed", map[string]any{"environmentRole": "Deployer"}, []string{`/environmentRole: got "Deployer"`, `did you mean "arn:aws:iam::222222222222:role/Deployer"?`}},
+		"ARNSession": {
+			"GetCallerIdentity prints sessions", map[string]any{"environmentRole": "arn:aws:sts::222222222222:assumed-role/Deployer/me"},
+			[]string{`this is a session; did you mean "arn:aws:iam::222222222222:role/Deployer"`},
+		},
+		"ARNUser":           {"a user cannot be assumed", map[string]any{"platformRole": "arn:aws:iam::111111111111:user/me"}, []string{`/platformRole: got "arn:aws:iam::111111111111:user/me", allowed: the ARN of an IAM role`}},
+		"ARNOtherAccount":   {"the environment role is in the target", map[string]any{"environmentRole": "arn:aws:iam::333333333333:role/r"}, []string{`/environmentRole: got "arn:aws:iam::333333333333:role/r", allowed: a role in the target account 222222222222`}},
+		"AdminOtherAccount": {"and so is the admin role", map[string]any{"clusterAdminRole": "arn:aws:iam::333333333333:role/r"}, []string{`/clusterAdminRole: got`, `target account 222222222222`}},
+		"AssumableRole":     {"the entry is pointed at", map[string]any{"assumableRoles": []string{"arn:aws:iam::222222222222:role/ok", "no"}}, []string{`/assumableRoles/1: got "no"`}},
+		"AssumableRoleType": {"of the wrong type", map[string]any{"assumableRoles": []any{7}}, []string{`/assumableRoles/0: got the number 7`}},
+		"VersionNumber":     {"1.30 arrives as 1.3", map[string]any{"kubernetesVersion": 1.30}, []string{`/kubernetesVersion: got the number 1.3, allowed: a minor version as a string, such as "1.36"; send it in quotation marks`}},
+		"VersionPatch":      {"EKS knows minors", map[string]any{"kubernetesVersion": "v1.36.2"}, []string{`did you mean "1.36"?`}},
+		"AMIUnknown":        {"unknown type with its neighbour", map[string]any{"amiType": "BOTTLEROCKET_X86_64"}, []string{`/amiType: got "BOTTLEROCKET_X86_64", allowed: one of`, `did you mean "BOTTLEROCKET_x86_64"?`}},
+		"AL2":               {"no images for the default version", map[string]any{"amiType": "AL2_x86_64"}, []string{`/amiType: got "AL2_x86_64" with Kubernetes 1.36, allowed: AL2023_…`}},
+		"AL2Explicit":       {"nor for 1.33", map[string]any{"amiType": "AL2_ARM_64", "kubernetesVersion": "1.33"}, []string{`/amiType: got "AL2_ARM_64" with Kubernetes 1.33`}},
+		"InstanceType":      {"no dot", map[string]any{"instanceType": "large"}, []string{`/instanceType: got "large", allowed: a string such as "m5.large", "t3.medium"`}},
+		"APIAccess":         {"there is no public only", map[string]any{"apiAccess": "public"}, []string{`/apiAccess: got "public", allowed: one of "private", "public_and_private"`}},
+		"AccessCIDRPrivate": {"a private API has no public blocks", map[string]any{"apiAccess": "private", "apiAccessCidrs": "0.0.0.0/0"}, []string{`/apiAccessCidrs: got "0.0.0.0/0" with apiAccess "private"`}},
+		"AccessCIDRs": {
+			"each wrong block is said", map[string]any{"apiAccessCidrs": "203.0.113.0/24, 1.2.3.4,198.51.100.7/24,10.0.0.0/8"},
+			[]string{`did you mean "1.2.3.4/32"?`, `did you mean "198.51.100.0/24"?`, `got "10.0.0.0/8", allowed: public IPv4 blocks`},
+		},
+		"AccessCIDRsNone":   {"only commas", map[string]any{"apiAccessCidrs": " , "}, []string{`/apiAccessCidrs: got 0 blocks`}},
+		"VPCNotUsed":        {"a VPC beside create_new", map[string]any{"vpcId": "vpc-0123456789abcdef0"}, []string{`/vpcId: got "vpc-0123456789abcdef0" with vpcConfiguration "create_new"`}},
+		"UseExisting":       {"known, not built", map[string]any{"vpcConfiguration": "use_existing"}, []string{`/vpcConfiguration: got "use_existing", allowed: "create_new"`, `not supported by this version yet`}},
+		"Delete":            {"known, not built", map[string]any{"operation": "delete"}, []string{`/operation: got "delete", allowed: "apply"`, `not supported by this version yet`}},
+		"Operation":         {"not known", map[string]any{"operation": "aply"}, []string{`/operation: got "aply", allowed: one of "apply"`, `did you mean "apply"?`}},
+		"TagsTooMany":       {"AWS stops at 50 and the provider has its own", map[string]any{"tags": many}, []string{`/tags: got 41 entries, allowed: at most 40`}},
+		"TagReserved":       {"aws: is AWS'", map[string]any{"tags": map[string]any{"AWS:x": "y"}}, []string{`/tags/AWS:x: got the key "AWS:x", allowed: keys that do not begin with aws:`}},
+		"TagKeyLong":        {"128 characters", map[string]any{"tags": map[string]any{strings.Repeat("k", 129): "y"}}, []string{`allowed: keys of 1 to 128 characters`}},
+		"TagValueLong":      {"256 characters", map[string]any{"tags": map[string]any{"a/b": strings.Repeat("v", 257)}}, []string{`/tags/a~1b: got 257 characters, allowed: at most 256 characters`}},
+		"TagValueType":      {"numbers are no tags", map[string]any{"tags": map[string]any{"k": 1}}, []string{`/tags/k: got the number 1, allowed: string`}},
+		"TagText":           {"what IAM refuses", map[string]any{"tags": map[string]any{"k": "a;b"}}, []string{`/tags/k: got the key "k" with "a;b"`}},
+		"TagCase":           {"what IAM takes for one key", map[string]any{"tags": map[string]any{"Team": "a", "team": "b"}}, []string{`/tags/team: got the key "team" beside "Team"`}},
+		"ExternalIDShort":   {"STS asks for two characters", map[string]any{"externalId": "x"}, []string{`/externalId: got 1 characters`}},
+		"DescriptionLength": {"an output holds 1,024", map[string]any{"env_description": strings.Repeat("d", 1025)}, []string{`/env_description: got 1025 characters, allowed: at most 1024`}},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			_, err := environment.Parse(with(tc.change))
+			if !errors.Is(err, &fault.Error{Code: fault.InvalidRequest}) {
+				t.Fatalf("%s: Parse: got error %v, want InvalidRequest", tc.reason, err)
+			}
+			f := fault.As(err)
+			for _, want := range tc.want {
+				if !strings.Contains(f.Message, want) {
+					t.Errorf("%s: the message lacks %q:\n%s", tc.reason, want, f.Message)
+				}
+			}
+			if f.Field == "" || !strings.Contains(f.Message, "- "+f.Field+": ") {
+				t.Errorf("%s: field %q is not in the message:\n%s", tc.reason, f.Field, f.Message)
+			}
+		})
+	}
+}
+
+func TestParseUnreadable(t *testing.T) {
+	cases := map[string]struct {
+		reason, raw, want string
+	}{
+		"Nothing":   {"no input", "", "nothing arrived"},
+		"Null":      {"an execution input of null", "null", "null arrived as request"},
+		"Array":     {"a list of requests", "[{}]", "an array arrived as request"},
+		"String":    {"any text", `"apply"`, "a string arrived as request"},
+		"Number":    {"any number", `1e999999999`, "a number arrived as request"},
+		"Cut":       {"half a document", `{"name": "a"`, "it ends after 12 bytes"},
+		"NoJSON":    {"YAML", "name: a", "the request is no JSON, near byte"},
+		"Two":       {"two documents", `{} {}`, "the request goes on after its JSON value"},
+		"Envelope":  {"a rule without InputPath", `{"detail-type": "x", "detail": {}}`, "a whole EventBridge event arrived"},
+		"TooLarge":  {"beyond 200 KiB", `{"name": "` + strings.Repeat("n", 210<<10) + `"}`, "allowed are 204800"},
+		"EmptyBody": {"every required field is named", "{}", "8 things are wrong"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			_, err := environment.Parse([]byte(tc.raw))
+			if !errors.Is(err, &fault.Error{Code: fault.InvalidRequest}) || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("%s: Parse: got %v, want InvalidRequest with %q", tc.reason, err, tc.want)
+			}
+		})
+	}
+}
+
+func TestParseListsEverything(t *testing.T) {
+	_, err := environment.Parse(with(map[string]any{
+		"name": "Dev", "cidr": "10.0.0.7/24", "awsRegion": "mars-1", "nodeTyp": "MANAGED", "environmentRole": nil, "nodeGroupMinSize": "1",
+	}))
+	want := `InvalidRequest: 6 things are wrong with the request; nothing was created:
+- /awsRegion: got "mars-1", allowed: one of "us-east-1", "us-east-2", "us-west-1", "us-west-2", "af-south-1", "ap-east-1", "ap-south-2", "ap-southeast-3", "ap-southeast-4", "ap-south-1", "ap-northeast-3", "ap-northeast-2", "ap-southeast-1", "ap-southeast-2", "ap-northeast-1", "ca-central-1", "eu-central-1", "eu-west-1", "eu-west-2", "eu-south-1", "eu-west-3", "eu-south-2", "eu-north-1", "eu-central-2", "me-south-1", "me-central-1", "sa-east-1"
+- /cidr: got "10.0.0.7/24", allowed: an IPv4 block of /16 to /24 such as "10.0.0.0/24", without bits behind the prefix; did you mean "10.0.0.0/24"?
+- /environmentRole: got nothing, allowed: a string such as "arn:aws:iam::222222222222:role/EKS-ENV-EnvironmentRole"
+- /name: got "Dev", allowed: lower-case letters, digits and hyphens, a letter or digit first and last; did you mean "dev"?
+- /nodeGroupMinSize: got "1", allowed: an integer from 0 to 1000; send the number 1 without quotation marks
+- /nodeTyp: got an unknown field, allowed: the fields of the schema; did you mean "nodeType"?`
+	if diff := cmp.Diff(want, err.Error()); diff != "" {
+		t.Errorf("Parse: -want, +got:\n%s", diff)
+	}
+}
+
+func TestParseNeverRepeatsTheExternalID(t *testing.T) {
+	for _, value := range []any{"top secret", "s3cret\n", 987654321, []string{"s3cret"}, strings.Repeat("s3cret", 300)} {
+		_, err := environment.Parse(with(map[string]any{"externalId": value}))
+		if err == nil {
+			t.Errorf("Parse: got no error for %v", value)
+		} else if strings.Contains(err.Error(), "cret") || strings.Contains(err.Error(), "98765") {
+			t.Errorf("Parse: the external id is in the message: %v", err)
+		}
+	}
+}
+
+func TestParseBoundsItsMessage(t *testing.T) {
+	r := valid()
+	for i := range 5000 {
+		r[fmt.Sprintf("<unknown>\n%d", i)] = "x"
+	}
+	_, err := environment.Parse(with(r))
+	message, _ := json.Marshal(fault.As(err).Message)
+	if len(message) > 12_000 {
+		t.Errorf("the message has %d bytes as JSON", len(message))
+	}
+	if !strings.Contains(string(message), "… and ") {
+		t.Errorf("the message does not say that it is cut: %s", message)
+	}
+}
+
+func TestParseAccepts(t *testing.T) {
+	base := environment.Request{
+		Name: "development", Prefix: "opa", AccountID: "222222222222", Region: "us-east-1",
+		EnvironmentRole:  "arn:aws:iam::222222222222:role/EKS-ENV-EnvironmentRole",
+		VPCConfiguration: "create_new", APIAccess: "public_and_private", NodeType: "MANAGED",
+	}
+	cases := map[string]struct {
+		reason string
+		change map[string]any
+		want   func(*environment.Request)
+	}{
+		"Least": {"the required fields alone", nil, func(*environment.Request) {}},
+		"Empty": {
+			"the Harmonix form sends empty strings and zeros",
+			map[string]any{"vpcId": "", "clusterAdminRole": "", "apiAccessCidrs": "", "instanceType": "", "amiType": "", "nodeGroupMinSize": 0},
+			func(*environment.Request) {},
+		},
+		"WholeFloat": {"2.0 is an integer", map[string]any{"nodeGroupMaxSize": json.RawMessage("2.0")}, func(r *environment.Request) { r.NodeGroupMaxSize = 2 }},
+		"Boundary": {
+			"36 characters in prefix and name", map[string]any{"name": strings.Repeat("n", 33)},
+			func(r *environment.Request) { r.Name = strings.Repeat("n", 33) },
+		},
+		"OldAL2": {
+			"AL2 up to 1.32", map[string]any{"amiType": "AL2_x86_64", "kubernetesVersion": "1.32"},
+			func(r *environment.Request) { r.AMIType, r.KubernetesVersion = "AL2_x86_64", "1.32" },
+		},
+		"FargateIgnoresNodes": {
+			"node fields mean nothing with Fargate", map[string]any{"nodeType": "FARGATE", "amiType": "AL2_x86_64", "nodeGroupMinSize": 5, "nodeGroupMaxSize": 1},
+			func(r *environment.Request) {
+				r.NodeType, r.AMIType, r.NodeGroupMinSize, r.NodeGroupMaxSize = "FARGATE", "AL2_x86_64", 5, 1
+			},
+		},
+		"RolePath": {
+			"roles may have paths", map[string]any{"environmentRole": "arn:aws:iam::222222222222:role/team/sub/deployer"},
+			func(r *environment.Request) { r.EnvironmentRole = "arn:aws:iam::222222222222:role/team/sub/deployer" },
+		},
+		"CarrierGrade": {"100.64.0.0/10", map[string]any{"cidr": "100.64.0.0/16"}, func(r *environment.Request) { r.CIDR = "100.64.0.0/16" }},
+		"Tags": {
+			"letters of any script", map[string]any{"tags": map[string]any{"kosten stelle": "Küche/1"}},
+			func(r *environment.Request) { r.Tags = map[string]string{"kosten stelle": "Küche/1"} },
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			want := base
+			tc.want(&want)
+			got, err := environment.Parse(with(tc.change))
+			if err != nil {
+				t.Fatalf("%s: Parse: %v", tc.reason, err)
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("%s: Parse: -want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+func TestExamples(t *testing.T) {
+	files, err := filepath.Glob("../../docs/examples/*.json")
+	if err != nil || len(files) < 4 {
+		t.Fatalf("found %d examples, want 4 or more (%v)", len(files), err)
+	}
+	environments, blocks := map[string]string{}, map[string]string{}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			raw, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r, err := environment.Parse(raw)
+			if err != nil {
+				t.Fatalf("Parse: %v", err)
+			}
+			r = r.WithDefaults()
+			for what, seen := range map[string]map[string]string{r.Prefix + "-" + r.Name: environments, r.CIDR: blocks} {
+				if other, ok := seen[what]; ok {
+					t.Errorf("%s is also in %s", what, other)
+				}
+				seen[what] = file
+			}
+		})
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add(with(nil))
+	f.Add([]byte("null"))
+	f.Add([]byte(`{"name":1e400000,"tags":{"a":[[[]]]},"assumableRoles":[{}],"cidr":"::/0","apiAccessCidrs":"1.1.1.1/33,,"}`))
+	for field := range maps.Keys(valid()) {
+		f.Add(with(map[string]any{field: []any{nil}}))
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		r, err := environment.Parse(raw)
+		if err != nil {
+			var fe *fault.Error
+			if !errors.As(err, &fe) || fe.Code != fault.InvalidRequest || fe.Message == "" {
+				t.Fatalf("Parse: got %v, want InvalidRequest with a message", err)
+			}
+			if len(fe.Message) > 30<<10 {
+				t.Fatalf("the message has %d bytes", len(fe.Message))
+			}
+			return
+		}
+		filled := r.WithDefaults()
+		again, err := json.Marshal(filled)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := environment.Parse(again); err != nil {
+			t.Fatalf("the request with its defaults is refused: %v", err)
+		}
+		filled.Warnings()
+		environment.NamesOf(filled)
+	})
+}

@@ -1,0 +1,61 @@
+package environment
+
+// Request is what a user asks for. Its field names are the parameter names of Harmonix'
+// "AWS EKS Environment Provider" template (harmonix-contract.md, section 1.1), so that a value
+// can be carried from the form to the request without a translation; what Harmonix does not ask
+// for has a default, set by [Request.WithDefaults].
+type Request struct {
+	// Operation says what to do: only "apply" so far.
+	Operation string `json:"operation,omitempty"`
+	// Name and Prefix identify the environment within its account and region.
+	Name   string `json:"name"`
+	Prefix string `json:"prefix"`
+	// Description and Owner are written to the outputs and change nothing else.
+	Description string `json:"env_description,omitempty"`
+	Owner       string `json:"owner,omitempty"`
+	// AccountID is the target account: 12 digits.
+	AccountID string `json:"awsAccountID"`
+	// Region is the target region.
+	Region string `json:"awsRegion"`
+	// EnvironmentRole is the ARN of the role in the target account that the stages assume.
+	EnvironmentRole string `json:"environmentRole"`
+	// ExternalID is passed when EnvironmentRole is assumed.
+	ExternalID string `json:"externalId,omitempty"`
+	// PlatformRole (Backstage's task role) may assume the operations role, PipelineRole (the CI
+	// runner's role) the provisioning role. Empty: read from SSM /opa/platform-role and
+	// /opa/pipeline-role in the orchestrator's account and region.
+	PlatformRole string `json:"platformRole,omitempty"`
+	PipelineRole string `json:"pipelineRole,omitempty"`
+
+	// VPCConfiguration is "create_new" or "use_existing".
+	VPCConfiguration string `json:"vpcConfiguration"`
+	// VPCID is the VPC to use with "use_existing".
+	VPCID string `json:"vpcId,omitempty"`
+	// CIDR is the new VPC's address block, /16 to /24.
+	CIDR string `json:"cidr,omitempty"`
+
+	// ClusterAdminRole is the ARN of the role that administers the cluster; empty: one is created.
+	ClusterAdminRole string `json:"clusterAdminRole,omitempty"`
+	// APIAccess is "private" or "public_and_private".
+	APIAccess string `json:"apiAccess"`
+	// APIAccessCIDRs is a comma-separated list of the address blocks that may reach a public API.
+	APIAccessCIDRs string `json:"apiAccessCidrs,omitempty"`
+	// KubernetesVersion is the cluster's minor version, such as "1.36".
+	KubernetesVersion string `json:"kubernetesVersion,omitempty"`
+
+	// NodeType is "FARGATE" or "MANAGED". The fields below it hold for MANAGED only.
+	NodeType             string `json:"nodeType"`
+	InstanceType         string `json:"instanceType,omitempty"`
+	AMIType              string `json:"amiType,omitempty"`
+	NodeGroupMinSize     int    `json:"nodeGroupMinSize,omitempty"`
+	NodeGroupDesiredSize int    `json:"nodeGroupDesiredSize,omitempty"`
+	NodeGroupMaxSize     int    `json:"nodeGroupMaxSize,omitempty"`
+	NodeGroupDiskSize    int    `json:"nodeGroupDiskSize,omitempty"`
+
+	// AssumableRoles are further role ARNs that the kubectl function may assume.
+	AssumableRoles []string `json:"assumableRoles,omitempty"`
+	// Tags are put on every stack of the environment.
+	Tags map[string]string `json:"tags,omitempty"`
+	// RepoURL is sent by the Harmonix form and not used.
+	RepoURL string `json:"repoUrl,omitempty"`
+}

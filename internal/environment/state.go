@@ -1,0 +1,188 @@
+package environment
+
+import (
+	"math"
+	"time"
+)
+
+// State is the document that travels through the state machine. Every stage reads it whole and
+// returns its own section, which the definition stores under the section's key by ResultPath.
+// It holds references, never manifests or secrets, and stays far below Step Functions' limit of
+// 262,144 bytes (aws-traps.md, row 3.5).
+type State struct {
+	Execution Execution `json:"execution"`
+	Request   Request   `json:"request"`
+	Names     Names     `json:"names"`
+	// Warnings are preflight's findings that stop nothing.
+	Warnings  []string   `json:"warnings"`
+	Lock      *Lock      `json:"lock,omitempty"`
+	Bootstrap *Bootstrap `json:"bootstrap,omitempty"`
+	Network   *Network   `json:"network,omitempty"`
+	Identity  *Identity  `json:"identity,omitempty"`
+	Cluster   *Cluster   `json:"cluster,omitempty"`
+	Kubectl   *Kubectl   `json:"kubectl,omitempty"`
+	Access    *Access    `json:"access,omitempty"`
+	Provider  *Provider  `json:"provider,omitempty"`
+}
+
+// Execution is the run of the state machine, from its context object.
+type Execution struct {
+	ARN  string `json:"arn"`
+	Name string `json:"name"`
+	// StartTime is when the execution was started.
+	StartTime time.Time `json:"startTime"`
+}
+
+// Change says what a stage did to the world.
+type Change string
+
+// The changes a stage can report.
+const (
+	Created   Change = "created"
+	Updated   Change = "updated"
+	Unchanged Change = "unchanged"
+)
+
+// Progress is part of every section: what the stage did and how long it took.
+type Progress struct {
+	Change Change `json:"change"`
+	// Seconds counts from the state's first entry to its success, retries included.
+	Seconds float64 `json:"seconds"`
+}
+
+// SetSeconds records how long the stage took.
+func (p *Progress) SetSeconds(took time.Duration) {
+	p.Seconds = math.Round(took.Seconds()*10) / 10
+}
+
+// Lock is the section of the stage of that name: the environment is this execution's alone.
+type Lock struct {
+	Progress
+	// TakenFrom is the ended execution that had left the lock behind, if any.
+	TakenFrom string `json:"takenFrom,omitempty"`
+}
+
+// Bootstrap is the section of the stage of that name: what all environments of the account and
+// region share.
+type Bootstrap struct {
+	Progress
+	// ServiceRoleARN is the role that CloudFormation works with in every environment stack.
+	ServiceRoleARN string `json:"serviceRoleArn"`
+	// ArtifactBucket holds function code and layers in the target region.
+	ArtifactBucket string `json:"artifactBucket"`
+}
+
+// Network is the section of the network core.
+type Network struct {
+	Progress
+	VPCID            string   `json:"vpcId"`
+	PublicSubnetIDs  []string `json:"publicSubnetIds"`
+	PrivateSubnetIDs []string `json:"privateSubnetIds"`
+	// ControlPlaneSecurityGroupID is the additional group of the cluster's network interfaces;
+	// it admits the kubectl function on 443.
+	ControlPlaneSecurityGroupID string `json:"controlPlaneSecurityGroupId"`
+	KubectlSecurityGroupID      string `json:"kubectlSecurityGroupId"`
+}
+
+// Identity is the section of the keys, the audit table and the roles.
+type Identity struct {
+	Progress
+	KeyARN              string `json:"keyArn"`
+	SecretsKeyARN       string `json:"secretsKeyArn"`
+	AuditTable          string `json:"auditTable"`
+	OperationsRoleARN   string `json:"operationsRoleArn"`
+	ProvisioningRoleARN string `json:"provisioningRoleArn"`
+	ControlPlaneRoleARN string `json:"controlPlaneRoleArn"`
+	ClusterAdminRoleARN string `json:"clusterAdminRoleArn"`
+	KubectlRoleARN      string `json:"kubectlRoleArn"`
+	NodeRoleARN         string `json:"nodeRoleArn,omitempty"`
+	PodExecutionRoleARN string `json:"podExecutionRoleArn,omitempty"`
+}
+
+// Cluster is the section of the EKS control plane.
+type Cluster struct {
+	Progress
+	ARN      string `json:"arn"`
+	Endpoint string `json:"endpoint"`
+	// Version is the Kubernetes minor version that runs, which may be above the requested one.
+	Version         string `json:"version"`
+	SecurityGroupID string `json:"securityGroupId"`
+	// Issuer is the OIDC issuer without "https://".
+	Issuer          string `json:"issuer"`
+	OIDCProviderARN string `json:"oidcProviderArn"`
+}
+
+// Kubectl is the section of the environment's own kubectl function.
+type Kubectl struct {
+	Progress
+	FunctionARN string `json:"functionArn"`
+	// LayerVersion is the Kubernetes minor version of the function's kubectl.
+	LayerVersion string `json:"layerVersion"`
+}
+
+// Access is the section of aws-auth and RBAC.
+type Access struct {
+	Progress
+	// Objects lists what was created or updated, as "Kind namespace/name".
+	Objects []string `json:"objects,omitempty"`
+}
+
+// Provider is the section of the provider stack.
+type Provider struct {
+	Progress
+	// Outputs are the provider stack's outputs, by name (harmonix-contract.md, section 2.10).
+	Outputs map[string]string `json:"outputs"`
+}
+
+// StageProgress is a stage's name with its section's progress, nil where it has not finished.
+type StageProgress struct {
+	Name     string
+	Progress *Progress
+}
+
+// Stages lists the stages that have a section, in the order in which they finish in a new
+// environment. The names are those of the state machine's states.
+func (s State) Stages() []StageProgress {
+	stages := []StageProgress{
+		{Name: "Lock"}, {Name: "Bootstrap"}, {Name: "Network"}, {Name: "Identity"},
+		{Name: "Cluster"}, {Name: "DeployKubectl"}, {Name: "Access"}, {Name: "Register"},
+	}
+	if s.Lock != nil {
+		stages[0].Progress = &s.Lock.Progress
+	}
+	if s.Bootstrap != nil {
+		stages[1].Progress = &s.Bootstrap.Progress
+	}
+	if s.Network != nil {
+		stages[2].Progress = &s.Network.Progress
+	}
+	if s.Identity != nil {
+		stages[3].Progress = &s.Identity.Progress
+	}
+	if s.Cluster != nil {
+		stages[4].Progress = &s.Cluster.Progress
+	}
+	if s.Kubectl != nil {
+		stages[5].Progress = &s.Kubectl.Progress
+	}
+	if s.Access != nil {
+		stages[6].Progress = &s.Access.Progress
+	}
+	if s.Provider != nil {
+		stages[7].Progress = &s.Provider.Progress
+	}
+	return stages
+}
+
+// Unfinished is the name of the first stage without a section: the one at work.
+func (s State) Unfinished() string {
+	if s.Names.Environment == "" {
+		return "Preflight"
+	}
+	for _, stage := range s.Stages() {
+		if stage.Progress == nil {
+			return stage.Name
+		}
+	}
+	return "Complete"
+}

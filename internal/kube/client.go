@@ -1,0 +1,188 @@
+package kube
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	utilnet "k8s.io/apimachinery/pkg/util/net"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/discovery/cached/memory"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/restmapper"
+
+	"github.com/harmonix-eks/environment-provider/internal/fault"
+)
+
+const (
+	// defaultPatience bounds the retries of one call.
+	defaultPatience = 30 * time.Second
+	// unauthorizedPatience bounds the retries after a 401. A new access entry has been seen to
+	// take up to 30 s; a caller who just made one repeats the whole request.
+	unauthorizedPatience = 15 * time.Second
+
+	firstDelay = 100 * time.Millisecond
+	lastDelay  = 3 * time.Second
+)
+
+// Options are the optional parts of a [Client].
+type Options struct {
+	// HTTP is the client to use; one is made from the configuration when it is nil.
+	HTTP *http.Client
+	// Patience bounds the retries of one call after transient errors; 30 s when zero.
+	Patience time.Duration
+	// Reauthenticate is called after a 401, and the call is made again. When it is nil, a 401 is final.
+	Reauthenticate func()
+	// Forget is called when an error shows that the connection's facts are out of date.
+	Forget func()
+}
+
+// Client works on the objects of one cluster as one identity. Errors are classified by package
+// fault and still answer apierrors.IsNotFound and its like.
+type Client struct {
+	options Options
+	dynamic dynamic.Interface
+	mapper  *restmapper.DeferredDiscoveryRESTMapper
+	// names is mapper with the short names that people write, such as svc.
+	names meta.RESTMapperWithContext
+}
+
+// NewClient returns a client for the API server of config. What it discovers is kept until a kind
+// is asked for that is not among it.
+func NewClient(config *rest.Config, options Options) (*Client, error) {
+	if options.Patience == 0 {
+		options.Patience = defaultPatience
+	}
+	if options.HTTP == nil {
+		made, err := rest.HTTPClientFor(config)
+		if err != nil {
+			return nil, fault.Wrap(fault.Internal, err, "make an HTTP client for %s", config.Host)
+		}
+		options.HTTP = made
+	}
+	objects, err := dynamic.NewForConfigAndClient(config, options.HTTP)
+	if err != nil {
+		return nil, fault.Wrap(fault.Internal, err, "make a client for %s", config.Host)
+	}
+	discoverer, err := discovery.NewDiscoveryClientForConfigAndClient(config, options.HTTP)
+	if err != nil {
+		return nil, fault.Wrap(fault.Internal, err, "make a discovery client for %s", config.Host)
+	}
+	cached := memory.NewMemCacheClientWithContext(discoverer)
+	mapper := restmapper.NewDeferredDiscoveryRESTMapperWithContext(cached)
+	return &Client{
+		options: options,
+		dynamic: objects,
+		mapper:  mapper,
+		names:   restmapper.NewShortcutExpanderWithContext(mapper, cached, nil),
+	}, nil
+}
+
+// do makes a call, and makes it again with growing delays while again says that this is useful.
+func (c *Client) do(ctx context.Context, again func(error) bool, call func(context.Context) error) error {
+	backoff := wait.Backoff{Duration: firstDelay, Factor: 2, Jitter: 0.2, Steps: 1 << 20, Cap: lastDelay}
+	start := time.Now()
+	for {
+		err := call(ctx)
+		patience := c.options.Patience
+		switch {
+		case err == nil:
+			return nil
+		case apierrors.IsUnauthorized(err) && c.options.Reauthenticate != nil:
+			c.options.Reauthenticate()
+			patience = min(patience, unauthorizedPatience)
+		case stale(err) && c.options.Forget != nil:
+			c.options.Forget()
+			return err
+		case !again(err):
+			return err
+		}
+		delay := backoff.Step()
+		if time.Since(start)+delay > patience {
+			return err
+		}
+		timer := time.NewTimer(delay)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return err
+		case <-timer.C:
+		}
+	}
+}
+
+// mapped makes a look-up in the discovered kinds, refreshing them once when there is no match.
+func (c *Client) mapped(ctx context.Context, look func(context.Context) error) error {
+	err := c.do(ctx, transient, look)
+	if meta.IsNoMatchError(err) {
+		c.mapper.ResetWithContext(ctx)
+		err = c.do(ctx, transient, look)
+	}
+	return err
+}
+
+// mapping finds the resource that serves a kind.
+func (c *Client) mapping(ctx context.Context, kind schema.GroupVersionKind) (*meta.RESTMapping, error) {
+	var found *meta.RESTMapping
+	err := c.mapped(ctx, func(ctx context.Context) (err error) {
+		found, err = c.mapper.RESTMappingWithContext(ctx, kind.GroupKind(), kind.Version)
+		return err
+	})
+	return found, err
+}
+
+// resourceNamed finds the resource by what people write: deployments, deploy, Deployment,
+// deployments.apps or deployments.v1.apps, in kubectl's order of precedence.
+func (c *Client) resourceNamed(ctx context.Context, argument string) (*meta.RESTMapping, error) {
+	var found *meta.RESTMapping
+	err := c.mapped(ctx, func(ctx context.Context) error {
+		full, short := schema.ParseResourceArg(strings.ToLower(argument))
+		var kind schema.GroupVersionKind
+		var err error
+		if full != nil {
+			kind, err = c.names.KindForWithContext(ctx, *full)
+		}
+		if kind.Empty() {
+			kind, err = c.names.KindForWithContext(ctx, short.WithVersion(""))
+		}
+		if err == nil {
+			found, err = c.mapper.RESTMappingWithContext(ctx, kind.GroupKind(), kind.Version)
+			return err
+		}
+		if !meta.IsNoMatchError(err) {
+			return err
+		}
+		// The argument may be a kind. Its own error is the better one to report.
+		asKind, asGroupKind := schema.ParseKindArg(argument)
+		if asKind != nil {
+			if m, kindErr := c.mapper.RESTMappingWithContext(ctx, asKind.GroupKind(), asKind.Version); kindErr == nil {
+				found = m
+				return nil
+			}
+		}
+		if m, kindErr := c.mapper.RESTMappingWithContext(ctx, asGroupKind); kindErr == nil {
+			found = m
+			return nil
+		}
+		return err
+	})
+	return found, err
+}
+
+// in returns the interface for a mapping's objects in namespace, which cluster-scoped ones ignore.
+func (c *Client) in(mapping *meta.RESTMapping, namespace string) dynamic.ResourceInterface {
+	resource := c.dynamic.Resource(mapping.Resource)
+	if mapping.Scope.Name() != meta.RESTScopeNameNamespace {
+		return resource
+	}
+	return resource.Namespace(namespace)
+}
+
+// closeIdle closes the connections that rest.
+func closeIdle(transport http.RoundTripper) { utilnet.CloseIdleConnectionsFor(transport) }

@@ -1,0 +1,153 @@
+package kube_test
+
+import (
+	"errors"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/rest"
+
+	"github.com/harmonix-eks/environment-provider/internal/fault"
+	"github.com/harmonix-eks/environment-provider/internal/kube"
+	"github.com/harmonix-eks/environment-provider/internal/kube/kubetest"
+)
+
+const web = "/api/v1/namespaces/shop/configmaps/web"
+
+func newClient(t *testing.T, config *rest.Config) *kube.Client {
+	t.Helper()
+	client, err := kube.NewClient(config, kube.Options{Patience: 500 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client
+}
+
+func TestApplyTwice(t *testing.T) {
+	fake := kubetest.NewFake(t)
+	client := newClient(t, fake.Config())
+	manifest := "{apiVersion: v1, kind: ConfigMap, metadata: {name: web, namespace: shop, creationTimestamp: null}, data: {a: b, c: null}}"
+	apply(t, client, kube.Created, manifest)
+	fake.Requests()
+	apply(t, client, kube.Unchanged, manifest)
+	if diff := cmp.Diff([]string{"GET " + web}, fake.Requests()); diff != "" {
+		t.Errorf("requests of the second apply (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(map[string]any{"a": "b"}, fake.Object(web)["data"]); diff != "" {
+		t.Errorf("data (-want +got):\n%s", diff)
+	}
+}
+
+func TestRetries(t *testing.T) {
+	forbidden := kubetest.Answer{Status: http.StatusForbidden, Reason: "Forbidden", Message: "no"}
+	webhook := kubetest.Answer{Status: http.StatusInternalServerError, Reason: "InternalError", Message: "no endpoints available for service"}
+	schema := kubetest.Answer{Status: http.StatusInternalServerError, Message: "failed to create typed patch object: .x: field not declared in schema"}
+	busy := kubetest.Answer{Status: http.StatusTooManyRequests, Reason: "TooManyRequests", Message: "later"}
+	cases := map[string]struct {
+		reason   string
+		answers  []kubetest.Answer
+		code     fault.Code
+		requests int
+	}{
+		"Passing":   {"what passes is tried again", []kubetest.Answer{webhook, busy}, "", 3},
+		"Lasting":   {"patience ends", []kubetest.Answer{webhook, webhook, webhook, webhook, webhook, webhook}, fault.Transient, 0},
+		"Forbidden": {"a refusal is final", []kubetest.Answer{forbidden}, fault.AccessDenied, 1},
+		"Schema":    {"a manifest that is wrong is final though a 500", []kubetest.Answer{schema}, fault.Failed, 1},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			fake := kubetest.NewFake(t)
+			fake.Put(web, `{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"web","namespace":"shop"}}`)
+			fake.Answer("GET "+web, tc.answers...)
+			_, err := newClient(t, fake.Config()).Get(t.Context(), "cm", "shop", "web")
+			if got := fault.CodeOf(err); got != tc.code {
+				t.Errorf("%s: code %q, want %q: %v", tc.reason, got, tc.code, err)
+			}
+			if got := len(fake.Requests()); tc.requests > 0 && got != tc.requests {
+				t.Errorf("%s: %d requests, want %d", tc.reason, got, tc.requests)
+			}
+		})
+	}
+}
+
+func TestOtherAuthorityIsStale(t *testing.T) {
+	forgotten := false
+	config := &rest.Config{Host: kubetest.NewFake(t).Server.URL}
+	client, err := kube.NewClient(config, kube.Options{Forget: func() { forgotten = true }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = client.Get(t.Context(), "cm", "shop", "web")
+	if !errors.Is(err, kube.ErrStale) || fault.CodeOf(err) != fault.Transient || !forgotten {
+		t.Errorf("an API server of another authority: forgotten %t, %v", forgotten, err)
+	}
+}
+
+func TestCreateWhoseAnswerWasLost(t *testing.T) {
+	fake := kubetest.NewFake(t)
+	client := newClient(t, fake.Config())
+	manifest := object(t, "{apiVersion: v1, kind: ConfigMap, metadata: {name: web, namespace: shop}}")
+	if _, err := client.Create(t.Context(), manifest, kube.WriteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	// The object is there, and the first answer to the second caller is lost.
+	fake.Answer("POST /api/v1/namespaces/shop/configmaps", kubetest.Answer{Status: http.StatusServiceUnavailable, Reason: "ServiceUnavailable"})
+	if got, err := client.Create(t.Context(), manifest, kube.WriteOptions{}); err != nil || got != kube.Created {
+		t.Errorf("Create: %s, %v", got, err)
+	}
+}
+
+func TestDeleteSendsAllFirst(t *testing.T) {
+	fake := kubetest.NewFake(t)
+	client := newClient(t, fake.Config())
+	for _, name := range []string{"a", "b"} {
+		fake.Put("/api/v1/namespaces/shop/configmaps/"+name, `{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"`+name+`","namespace":"shop"}}`)
+	}
+	gone := "/api/v1/namespaces/shop/configmaps/a"
+	fake.Answer("GET "+gone, kubetest.Answer{Status: http.StatusForbidden, Reason: "Forbidden"})
+	results := client.Delete(t.Context(), []*unstructured.Unstructured{
+		object(t, "{apiVersion: v1, kind: ConfigMap, metadata: {name: a, namespace: shop}}"),
+		object(t, "{apiVersion: v1, kind: ConfigMap, metadata: {name: b, namespace: shop}}"),
+		object(t, "{apiVersion: v1, kind: ConfigMap, metadata: {name: none, namespace: shop}}"),
+	}, time.Second)
+	want := []kube.Result{
+		{Object: "ConfigMap shop/a", Change: kube.Deleted},
+		{Object: "ConfigMap shop/b", Change: kube.Deleted},
+		{Object: "ConfigMap shop/none", Change: kube.Unchanged},
+	}
+	if diff := cmp.Diff(want, results); diff != "" {
+		t.Errorf("results (-want +got):\n%s", diff)
+	}
+	other := "/api/v1/namespaces/shop/configmaps/b"
+	requests := []string{
+		"DELETE " + gone, "DELETE " + other, "DELETE /api/v1/namespaces/shop/configmaps/none", "GET " + gone, "GET " + other,
+	}
+	if diff := cmp.Diff(requests, fake.Requests()); diff != "" {
+		t.Errorf("requests (-want +got):\n%s", diff)
+	}
+}
+
+func TestBadObjects(t *testing.T) {
+	cases := map[string]struct {
+		reason string
+		object map[string]any
+		code   fault.Code
+	}{
+		"NoKind":      {"without a kind there is no resource", map[string]any{"apiVersion": "v1"}, fault.InvalidRequest},
+		"NoName":      {"apply needs a name", map[string]any{"apiVersion": "v1", "kind": "ConfigMap"}, fault.InvalidRequest},
+		"OddMetadata": {"metadata may be anything in a request", map[string]any{"apiVersion": "v1", "kind": "ConfigMap", "metadata": "x"}, fault.InvalidRequest},
+		"UnknownKind": {"the kind is not served", map[string]any{"apiVersion": "v9", "kind": "Ghost", "metadata": map[string]any{"name": "g"}}, fault.Failed},
+	}
+	client := newClient(t, kubetest.NewFake(t).Config())
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			_, err := client.Apply(t.Context(), &unstructured.Unstructured{Object: tc.object}, kube.WriteOptions{})
+			if got := fault.CodeOf(err); got != tc.code {
+				t.Errorf("%s: code %q, want %q: %v", tc.reason, got, tc.code, err)
+			}
+		})
+	}
+}

@@ -1,0 +1,153 @@
+package kube
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"net"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/eks/types"
+	"github.com/aws/smithy-go"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	utilnet "k8s.io/apimachinery/pkg/util/net"
+
+	"github.com/harmonix-eks/environment-provider/internal/fault"
+)
+
+var (
+	// ErrClusterNotFound is matched by the error of Connect when EKS knows no such cluster.
+	ErrClusterNotFound = errors.New("cluster not found")
+	// ErrStale is matched by an error that shows the endpoint or the certificate authority to be
+	// out of date. Nothing reached the cluster; connecting again describes it anew.
+	ErrStale = errors.New("the connection's facts are out of date")
+)
+
+// describeFault classifies an error of DescribeCluster.
+func describeFault(err error, cluster string) error {
+	var missing *types.ResourceNotFoundException
+	if errors.As(err, &missing) {
+		return fault.Wrap(fault.Failed, errors.Join(ErrClusterNotFound, err), "describe cluster %s", cluster)
+	}
+	return fault.Wrap(awsCode(err), err, "describe cluster %s", cluster)
+}
+
+// authenticationFault classifies an error of obtaining a token.
+func authenticationFault(err error, role string) error {
+	if role == "" {
+		return fault.Wrap(awsCode(err), err, "sign a token for the cluster")
+	}
+	f := fault.Wrap(awsCode(err), err, "assume role %s", role)
+	if f.Code == fault.AccessDenied {
+		f.WithNext("Let the role's trust policy name this function's role, and let this function's role call sts:AssumeRole on it.")
+	}
+	return f
+}
+
+// awsCode classifies an error of an AWS call.
+func awsCode(err error) fault.Code {
+	var api smithy.APIError
+	if !errors.As(err, &api) {
+		if errors.Is(err, context.DeadlineExceeded) || networkError(err) {
+			return fault.Transient
+		}
+		return fault.Failed
+	}
+	switch api.ErrorCode() {
+	case "AccessDenied", "AccessDeniedException", "UnrecognizedClientException", "InvalidClientTokenId":
+		return fault.AccessDenied
+	case "Throttling", "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded":
+		return fault.Throttled
+	}
+	if api.ErrorFault() == smithy.FaultServer {
+		return fault.Transient
+	}
+	return fault.Failed
+}
+
+// classify turns an error of the API server or of the way to it into a classified one that still
+// answers apierrors.IsNotFound and its like.
+func classify(err error, format string, args ...any) error {
+	if err == nil {
+		return nil
+	}
+	var classified *fault.Error
+	if errors.As(err, &classified) {
+		return classified
+	}
+	if stale(err) {
+		return fault.Wrap(fault.Transient, errors.Join(ErrStale, err), format, args...)
+	}
+	f := fault.Wrap(codeOf(err), err, format, args...)
+	if apierrors.IsUnauthorized(err) {
+		f.WithNext("Give the role an access entry or a line in the ConfigMap kube-system/aws-auth; a new one takes up to a minute to work.")
+	}
+	return f
+}
+
+// codeOf classifies an error of the API server.
+func codeOf(err error) fault.Code {
+	switch {
+	case apierrors.IsForbidden(err), apierrors.IsUnauthorized(err):
+		return fault.AccessDenied
+	case apierrors.IsConflict(err), apierrors.IsAlreadyExists(err):
+		return fault.Conflict
+	case apierrors.IsTooManyRequests(err):
+		return fault.Throttled
+	case errors.Is(err, context.DeadlineExceeded), transient(err):
+		return fault.Transient
+	}
+	return fault.Failed
+}
+
+// schemaMismatch is how the API server's answer to a server-side apply of unknown fields or wrong
+// types can be told from a passing failure: both are a 500 without a reason.
+const schemaMismatch = "failed to create typed patch object"
+
+// transient reports whether the same call may succeed a moment later.
+func transient(err error) bool {
+	var classified *fault.Error
+	if errors.As(err, &classified) {
+		return false
+	}
+	var status apierrors.APIStatus
+	known := errors.As(err, &status)
+	switch {
+	case stale(err), errors.Is(err, context.Canceled), known && strings.Contains(status.Status().Message, schemaMismatch):
+		return false
+	case apierrors.IsTooManyRequests(err), apierrors.IsServerTimeout(err), apierrors.IsTimeout(err),
+		apierrors.IsServiceUnavailable(err), apierrors.IsUnexpectedServerError(err):
+		return true
+	case apierrors.IsInternalError(err):
+		// Such as a webhook whose endpoints are not ready yet.
+		return true
+	}
+	if known {
+		return status.Status().Code >= 500
+	}
+	return networkError(err)
+}
+
+// unsent reports whether the API server surely did nothing, so that even a call that must not be
+// made twice may be made again.
+func unsent(err error) bool {
+	var op *net.OpError
+	return !stale(err) && (apierrors.IsTooManyRequests(err) || utilnet.IsConnectionRefused(err) ||
+		errors.As(err, &op) && op.Op == "dial")
+}
+
+// networkError reports whether the connection failed rather than the other side.
+func networkError(err error) bool {
+	return utilnet.IsTimeout(err) || utilnet.IsProbableEOF(err) || utilnet.IsConnectionRefused(err) ||
+		utilnet.IsConnectionReset(err) || utilnet.IsHTTP2ConnectionLost(err)
+}
+
+// stale reports whether another machine answers at the endpoint, or none by that name exists.
+func stale(err error) bool {
+	var verification *tls.CertificateVerificationError
+	var authority x509.UnknownAuthorityError
+	var name *net.DNSError
+	return errors.As(err, &verification) || errors.As(err, &authority) ||
+		errors.As(err, &name) && name.IsNotFound
+}

@@ -1,0 +1,133 @@
+// Package kubetest gives tests an API server: a real one, or a small fake.
+package kubetest
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+)
+
+// Binary names the environment variable with the path of the local control plane's binary.
+const Binary = "KUBERNETES_BINARY"
+
+// Server is a real control plane that lives as long as a test.
+type Server struct {
+	// Config is an administrator's.
+	Config *rest.Config
+	// Kubeconfig is a file for kubectl.
+	Kubeconfig string
+	binary     string
+	audit      string
+}
+
+// Start starts a control plane, or skips the test when there is no binary of one.
+func Start(t *testing.T) *Server {
+	t.Helper()
+	binary := os.Getenv(Binary)
+	if binary == "" {
+		t.Skipf("%s is unset: no control plane to test against", Binary)
+	}
+	dir := t.TempDir()
+	server := &Server{
+		Kubeconfig: filepath.Join(dir, "admin.kubeconfig"),
+		binary:     binary,
+		audit:      filepath.Join(dir, "audit.log"),
+	}
+	command := exec.Command(binary, "server", "--dir", dir, "--endpoint-port", "0", "--audit-log", server.audit)
+	if err := command.Start(); err != nil {
+		t.Fatalf("start the control plane: %s", err)
+	}
+	exited := make(chan error, 1)
+	go func() { exited <- command.Wait() }()
+	t.Cleanup(func() {
+		if err := command.Process.Signal(syscall.SIGTERM); errors.Is(err, os.ErrProcessDone) {
+			return
+		}
+		select {
+		case <-exited:
+		case <-time.After(20 * time.Second):
+			_ = command.Process.Kill()
+		}
+	})
+	server.awaitReady(t, filepath.Join(dir, "ready"), exited)
+	config, err := clientcmd.BuildConfigFromFlags("", server.Kubeconfig)
+	if err != nil {
+		t.Fatalf("read the kubeconfig: %s", err)
+	}
+	server.Config = config
+	return server
+}
+
+// awaitReady waits for the file that the control plane writes when it is ready.
+func (s *Server) awaitReady(t *testing.T, file string, exited <-chan error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	ticker := time.NewTicker(50 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		if _, err := os.Stat(file); err == nil {
+			return
+		}
+		select {
+		case err := <-exited:
+			t.Fatalf("the control plane ended: %v", err)
+		case <-ctx.Done():
+			t.Fatal("the control plane is not ready in time")
+		case <-ticker.C:
+		}
+	}
+}
+
+// Kubectl runs kubectl with input and returns what it prints.
+func (s *Server) Kubectl(t *testing.T, input string, arguments ...string) string {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), s.binary, append([]string{"kubectl", "--kubeconfig", s.Kubeconfig}, arguments...)...)
+	command.Stdin = strings.NewReader(input)
+	out, err := command.CombinedOutput()
+	if err != nil {
+		t.Fatalf("kubectl %s: %s\n%s", strings.Join(arguments, " "), err, out)
+	}
+	return string(out)
+}
+
+// Mutations returns the mutating requests that the API server has logged for objects of a name, as
+// "verb resource", other than those of the control plane itself.
+func (s *Server) Mutations(t *testing.T, name string) []string {
+	t.Helper()
+	file, err := os.Open(s.audit)
+	if err != nil {
+		t.Fatalf("open the audit log: %s", err)
+	}
+	defer file.Close() //nolint:errcheck // only read
+	var found []string
+	lines := bufio.NewScanner(file)
+	lines.Buffer(nil, 16<<20)
+	for lines.Scan() {
+		var event struct {
+			Verb      string
+			UserAgent string
+			ObjectRef struct{ Resource, Name string }
+		}
+		if json.Unmarshal(lines.Bytes(), &event) != nil || event.ObjectRef.Name != name ||
+			strings.HasPrefix(event.UserAgent, "kube-") {
+			continue
+		}
+		switch event.Verb {
+		case "create", "update", "patch", "delete":
+			found = append(found, event.Verb+" "+event.ObjectRef.Resource)
+		}
+	}
+	return found
+}

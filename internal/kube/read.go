@@ -1,0 +1,84 @@
+package kube
+
+import (
+	"context"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// patchManager is the field manager of `kubectl patch`.
+const patchManager = "kubectl-patch"
+
+// pageSize is kubectl's own.
+const pageSize = 500
+
+// Get reads one object. resource is what people write: service, svc, deployments.apps.
+func (c *Client) Get(ctx context.Context, resource, namespace, name string) (*unstructured.Unstructured, error) {
+	mapping, err := c.resourceNamed(ctx, resource)
+	if err != nil {
+		return nil, classify(err, "find the resource %s", resource)
+	}
+	var live *unstructured.Unstructured
+	err = c.do(ctx, transient, func(ctx context.Context) (err error) {
+		live, err = c.in(mapping, namespace).Get(ctx, name, metav1.GetOptions{})
+		return err
+	})
+	if err != nil {
+		return nil, classify(err, "get %s %s", resource, name)
+	}
+	return live, nil
+}
+
+// List reads the objects in a namespace that a label selector matches; all of them when it is empty.
+func (c *Client) List(ctx context.Context, resource, namespace, selector string) ([]unstructured.Unstructured, error) {
+	mapping, err := c.resourceNamed(ctx, resource)
+	if err != nil {
+		return nil, classify(err, "find the resource %s", resource)
+	}
+	var items []unstructured.Unstructured
+	options := metav1.ListOptions{LabelSelector: selector, Limit: pageSize}
+	for {
+		var page *unstructured.UnstructuredList
+		err := c.do(ctx, transient, func(ctx context.Context) (err error) {
+			page, err = c.in(mapping, namespace).List(ctx, options)
+			return err
+		})
+		if err != nil {
+			return nil, classify(err, "list %s", resource)
+		}
+		items = append(items, page.Items...)
+		if options.Continue = page.GetContinue(); options.Continue == "" {
+			return items, nil
+		}
+	}
+}
+
+// Patch patches one object as `kubectl patch` does.
+func (c *Client) Patch(ctx context.Context, resource, namespace, name string, kind types.PatchType, patch []byte) error {
+	mapping, err := c.resourceNamed(ctx, resource)
+	if err != nil {
+		return classify(err, "find the resource %s", resource)
+	}
+	again := transient
+	if kind == types.JSONPatchType {
+		// Adding to a list twice adds two elements.
+		again = unsent
+	}
+	err = c.do(ctx, again, func(ctx context.Context) error {
+		_, err := c.in(mapping, namespace).Patch(ctx, name, kind, patch, metav1.PatchOptions{FieldManager: patchManager})
+		return err
+	})
+	return classify(err, "patch %s %s", resource, name)
+}
+
+// Live reads an object that a manifest names.
+func (c *Client) Live(ctx context.Context, object *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+	t, err := c.target(ctx, object)
+	if err != nil {
+		return nil, err
+	}
+	live, err := c.get(ctx, t)
+	return live, classify(err, "get %s", t)
+}

@@ -1,0 +1,90 @@
+package kubectl
+
+import (
+	"encoding/json"
+	"fmt"
+	"unicode/utf16"
+	"unicode/utf8"
+
+	"github.com/aws/aws-lambda-go/lambda/messages"
+
+	"github.com/harmonix-eks/environment-provider/internal/fault"
+	"github.com/harmonix-eks/environment-provider/internal/kube"
+)
+
+// answerLimit is Lambda's limit on the answer to a synchronous invocation.
+// https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+const answerLimit = 6 << 20
+
+// Outcome is what a request came to.
+type Outcome struct {
+	// Data are the attributes of the answer; nil answers null.
+	Data map[string]string
+	// Objects say what was done to each object, also when the request failed.
+	Objects []kube.Result
+}
+
+// encode makes the answer to a direct invocation: null, or {"Data":{...}}.
+func encode(outcome Outcome) (json.RawMessage, error) {
+	if outcome.Data == nil {
+		return json.RawMessage("null"), nil
+	}
+	text, err := json.Marshal(struct{ Data map[string]string }{outcome.Data})
+	if err != nil {
+		return nil, fault.Wrap(fault.Internal, err, "encode the answer")
+	}
+	text = ascii(text)
+	if len(text) > answerLimit {
+		return nil, fault.New(fault.Failed, "the answer has %d bytes, more than the %d that Lambda returns", len(text), answerLimit).
+			WithNext("Ask for less by ObjectName, ObjectLabels or JsonPath.")
+	}
+	return text, nil
+}
+
+// ascii escapes what is not ASCII in a JSON text. Harmonix' page decodes an answer byte by byte, so
+// anything else would reach the reader as mojibake.
+func ascii(text []byte) []byte {
+	plain := make([]byte, 0, len(text))
+	for len(text) > 0 {
+		r, size := utf8.DecodeRune(text)
+		switch {
+		case r < utf8.RuneSelf:
+			plain = append(plain, byte(r))
+		case r > 0xFFFF:
+			high, low := utf16.EncodeRune(r)
+			plain = fmt.Appendf(plain, `\u%04x\u%04x`, high, low)
+		default:
+			plain = fmt.Appendf(plain, `\u%04x`, r)
+		}
+		text = text[size:]
+	}
+	return plain
+}
+
+// report makes the answer to ReportChanges: a JSON array of what was done to each object.
+func report(results []kube.Result) (map[string]string, error) {
+	type change struct {
+		Object string      `json:"object"`
+		Change kube.Change `json:"change"`
+	}
+	changes := make([]change, 0, len(results))
+	for _, result := range results {
+		changes = append(changes, change{result.Object, result.Change})
+	}
+	text, err := json.Marshal(changes)
+	if err != nil {
+		return nil, fault.Wrap(fault.Internal, err, "encode the changes")
+	}
+	return map[string]string{"Value": string(text)}, nil
+}
+
+// lambdaError turns an error into the one whose type Lambda reports, so that a caller can branch on
+// errorType. For other errors Lambda reports the name of the Go type.
+func lambdaError(err error) error {
+	f := fault.As(err)
+	message := f.Message
+	if f.Next != "" {
+		message += ". " + f.Next
+	}
+	return messages.InvokeResponse_Error{Type: string(f.Code), Message: message}
+}

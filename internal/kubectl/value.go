@@ -1,0 +1,175 @@
+package kubectl
+
+import (
+	"bytes"
+	"context"
+	"strings"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/util/jsonpath"
+
+	"github.com/harmonix-eks/environment-provider/internal/fault"
+	"github.com/harmonix-eks/environment-provider/internal/kube"
+)
+
+const (
+	// defaultTimeout is the CDK's.
+	defaultTimeout = 300
+	// attemptTime is what a single attempt may take at least, however short TimeoutSeconds is.
+	attemptTime = 10 * time.Second
+
+	firstPoll = 250 * time.Millisecond
+	lastPoll  = 2 * time.Second
+)
+
+// query is a KubernetesObjectValue's properties.
+type query struct {
+	resources               []string
+	namespace, name, labels string
+	path                    string
+	template                *jsonpath.JSONPath
+	timeout                 time.Duration
+}
+
+// value carries out a KubernetesObjectValue: it reads what a JSONPath finds in an object, or in the
+// List of the objects that labels select, as soon as there is anything. Delete does nothing.
+func (h *Handler) value(ctx context.Context, event Event) (Outcome, error) {
+	if event.RequestType == Delete {
+		return Outcome{}, nil
+	}
+	q, err := queryOf(event.Properties)
+	if err != nil {
+		return Outcome{}, err
+	}
+	end := time.Now().Add(q.timeout)
+	client, err := h.connect(ctx, event.Properties)
+	if err != nil {
+		return Outcome{}, err
+	}
+	for delay := firstPoll; ; delay = min(2*delay, lastPoll) {
+		text, err := q.attempt(ctx, client, end)
+		if err == nil && text != "" {
+			return Outcome{Data: map[string]string{"Value": text}}, nil
+		}
+		if final(err) {
+			return Outcome{}, err
+		}
+		if time.Now().Add(delay).After(end) {
+			return Outcome{}, q.timedOut(err)
+		}
+		timer := time.NewTimer(delay)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return Outcome{}, q.timedOut(err)
+		case <-timer.C:
+		}
+	}
+}
+
+// queryOf reads the properties of a query.
+func queryOf(properties Properties) (query, error) {
+	resource, err := properties.Required("ObjectType")
+	if err != nil {
+		return query{}, err
+	}
+	path, err := properties.Required("JsonPath")
+	if err != nil {
+		return query{}, err
+	}
+	seconds, err := properties.Seconds("TimeoutSeconds", defaultTimeout)
+	if err != nil {
+		return query{}, err
+	}
+	q := query{
+		namespace: properties.Text("ObjectNamespace"),
+		name:      properties.Text("ObjectName"),
+		labels:    properties.Text("ObjectLabels"),
+		path:      path,
+		timeout:   time.Duration(seconds * float64(time.Second)),
+	}
+	if q.namespace == "" {
+		q.namespace = "default"
+	}
+	if kind, name, ok := strings.Cut(resource, "/"); ok && q.name == "" {
+		resource, q.name = kind, name
+	}
+	q.resources = strings.Split(resource, ",")
+	if q.name != "" && len(q.resources) > 1 {
+		return query{}, invalid("ObjectType", "names several types, which ObjectName does not go with")
+	}
+	// As kubectl's own printer is set up: a key that is missing finds nothing.
+	q.template = jsonpath.New("out").AllowMissingKeys(true)
+	if err := q.template.Parse("{" + path + "}"); err != nil {
+		return query{}, invalid("JsonPath", "is not valid: %s", err)
+	}
+	return q, nil
+}
+
+// attempt reads once.
+func (q query) attempt(ctx context.Context, client *kube.Client, end time.Time) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, max(time.Until(end), attemptTime))
+	defer cancel()
+	content, err := q.read(ctx, client)
+	if err != nil {
+		return "", err
+	}
+	var text bytes.Buffer
+	if err := q.template.Execute(&text, content); err != nil {
+		// Such as an index beyond the end of a list that will have grown next time.
+		return "", fault.Wrap(fault.Transient, err, "evaluate JsonPath {%s}", q.path)
+	}
+	return text.String(), nil
+}
+
+// read reads the named object, or those that the labels select as the List that kubectl makes of
+// them, even of none.
+func (q query) read(ctx context.Context, client *kube.Client) (any, error) {
+	if q.name != "" {
+		object, err := client.Get(ctx, q.resources[0], q.namespace, q.name)
+		if err != nil {
+			return nil, err
+		}
+		return object.Object, nil
+	}
+	list := unstructured.UnstructuredList{Object: map[string]any{
+		"apiVersion": "v1",
+		"kind":       "List",
+		"metadata":   map[string]any{"resourceVersion": ""},
+	}}
+	for _, resource := range q.resources {
+		items, err := client.List(ctx, resource, q.namespace, q.labels)
+		if err != nil {
+			return nil, err
+		}
+		list.Items = append(list.Items, items...)
+	}
+	return list.UnstructuredContent(), nil
+}
+
+// final reports whether another attempt would fail alike.
+func final(err error) bool {
+	return apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err) || apierrors.IsBadRequest(err) ||
+		fault.CodeOf(err) == fault.AccessDenied
+}
+
+// timedOut says what was waited for in vain. Its first words are those of the CDK's handler.
+func (q query) timedOut(last error) error {
+	object := strings.Join(q.resources, ",")
+	switch {
+	case q.name != "":
+		object += " " + q.name
+	case q.labels != "":
+		object += " -l " + q.labels
+	}
+	f := fault.New(fault.Failed, "Timeout waiting for output from kubectl command: get -n %s %s -o jsonpath={%s}", q.namespace, object, q.path)
+	if last == nil {
+		f.Message += " (the path finds nothing)"
+		return f
+	}
+	f.Message += " (last error: " + fault.As(last).Message + ")"
+	f.Err = last
+	return f
+}

@@ -1,0 +1,150 @@
+// Package lock lets one execution at a time work on an environment (design, decision 12). A lock
+// is a row in the orchestrator's table with the execution that holds it; it is taken and given
+// back by conditional writes only.
+package lock
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
+	sfntypes "github.com/aws/aws-sdk-go-v2/service/sfn/types"
+
+	"github.com/harmonix-eks/environment-provider/internal/account"
+	"github.com/harmonix-eks/environment-provider/internal/environment"
+	"github.com/harmonix-eks/environment-provider/internal/fault"
+	"github.com/harmonix-eks/environment-provider/internal/stage"
+)
+
+type table interface {
+	PutItem(ctx context.Context, in *dynamodb.PutItemInput, opts ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error)
+	DeleteItem(ctx context.Context, in *dynamodb.DeleteItemInput, opts ...func(*dynamodb.Options)) (*dynamodb.DeleteItemOutput, error)
+}
+
+type executions interface {
+	DescribeExecution(ctx context.Context, in *sfn.DescribeExecutionInput, opts ...func(*sfn.Options)) (*sfn.DescribeExecutionOutput, error)
+}
+
+// Table is the table of locks.
+type Table struct {
+	api  table
+	name string
+}
+
+// NewTable returns the table of that name. Its keys are "id" and "sort", both strings; it may hold
+// other rows.
+func NewTable(api table, name string) *Table { return &Table{api: api, name: name} }
+
+// errHeld is returned by put when the row's condition does not hold.
+type errHeld struct{ owner string }
+
+func (e errHeld) Error() string { return "held by " + e.owner }
+
+const ownerAttribute = "owner"
+
+// put writes the lock with owner as its holder, if nobody or expected holds it.
+func (t *Table) put(ctx context.Context, r environment.Request, owner, expected string) error {
+	item := key(r)
+	item[ownerAttribute] = &types.AttributeValueMemberS{Value: owner}
+	item["since"] = &types.AttributeValueMemberS{Value: time.Now().UTC().Format(time.RFC3339)}
+	_, err := t.api.PutItem(ctx, &dynamodb.PutItemInput{
+		TableName:                           &t.name,
+		Item:                                item,
+		ConditionExpression:                 aws.String("attribute_not_exists(id) OR #owner = :expected"),
+		ExpressionAttributeNames:            map[string]string{"#owner": ownerAttribute},
+		ExpressionAttributeValues:           map[string]types.AttributeValue{":expected": &types.AttributeValueMemberS{Value: expected}},
+		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+	})
+	var held *types.ConditionalCheckFailedException
+	if errors.As(err, &held) {
+		holder, _ := held.Item[ownerAttribute].(*types.AttributeValueMemberS)
+		if holder == nil {
+			// The holder let go between the check and the answer.
+			return fault.New(fault.Transient, "the lock changed hands")
+		}
+		return errHeld{owner: holder.Value}
+	}
+	if err != nil {
+		return account.Classify(err, "write the lock into table %s", t.name)
+	}
+	return nil
+}
+
+// Release gives the lock back if owner holds it. A lock that is not there, or another's, is left
+// as it is: releasing twice is safe.
+func (t *Table) Release(ctx context.Context, r environment.Request, owner string) error {
+	_, err := t.api.DeleteItem(ctx, &dynamodb.DeleteItemInput{
+		TableName:                 &t.name,
+		Key:                       key(r),
+		ConditionExpression:       aws.String("#owner = :owner"),
+		ExpressionAttributeNames:  map[string]string{"#owner": ownerAttribute},
+		ExpressionAttributeValues: map[string]types.AttributeValue{":owner": &types.AttributeValueMemberS{Value: owner}},
+	})
+	var other *types.ConditionalCheckFailedException
+	if err == nil || errors.As(err, &other) {
+		return nil
+	}
+	return account.Classify(err, "release the lock in table %s", t.name)
+}
+
+func key(r environment.Request) map[string]types.AttributeValue {
+	return map[string]types.AttributeValue{
+		"id":   &types.AttributeValueMemberS{Value: r.Key()},
+		"sort": &types.AttributeValueMemberS{Value: "lock"},
+	}
+}
+
+// Stage is the Lock stage.
+type Stage struct {
+	table      *Table
+	executions executions
+}
+
+// New returns the stage.
+func New(t *Table, e executions) *Stage { return &Stage{table: t, executions: e} }
+
+// Run takes the environment's lock for this execution. A lock that another running execution holds
+// is [fault.Conflict]; one whose execution is over is taken from it, because an execution that was
+// stopped cannot give it back.
+func (s *Stage) Run(ctx context.Context, in stage.Input) (*environment.Lock, error) {
+	me := in.State.Execution.ARN
+	section := &environment.Lock{Progress: environment.Progress{Change: environment.Unchanged}}
+	err := s.table.put(ctx, in.State.Request, me, me)
+	var held errHeld
+	if !errors.As(err, &held) {
+		return section, err
+	}
+	running, err := s.running(ctx, held.owner)
+	if err != nil {
+		return nil, err
+	}
+	if running {
+		return nil, fault.New(fault.Conflict, "environment %s is being worked on by execution %s", in.State.Names.Environment, held.owner).
+			WithNext("wait until that execution has ended, or stop it, and start this request again: %s", ConsoleURL(held.owner))
+	}
+	section.TakenFrom = held.owner
+	err = s.table.put(ctx, in.State.Request, me, held.owner)
+	if errors.As(err, &held) {
+		return nil, fault.New(fault.Conflict, "environment %s was taken by execution %s at the same moment", in.State.Names.Environment, held.owner).
+			WithNext("wait until that execution has ended and start this request again: %s", ConsoleURL(held.owner))
+	}
+	return section, err
+}
+
+// running reports whether the execution still runs. One that Step Functions no longer knows is
+// over: history is kept for 90 days.
+func (s *Stage) running(ctx context.Context, execution string) (bool, error) {
+	out, err := s.executions.DescribeExecution(ctx, &sfn.DescribeExecutionInput{ExecutionArn: &execution})
+	var unknown *sfntypes.ExecutionDoesNotExist
+	if errors.As(err, &unknown) {
+		return false, nil
+	}
+	if err != nil {
+		return false, account.Classify(err, "describe execution %s", execution)
+	}
+	return out.Status == sfntypes.ExecutionStatusRunning || out.Status == sfntypes.ExecutionStatusPendingRedrive, nil
+}

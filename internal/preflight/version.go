@@ -1,0 +1,106 @@
+package preflight
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/eks"
+	"github.com/aws/aws-sdk-go-v2/service/eks/types"
+	"github.com/aws/smithy-go"
+
+	"github.com/harmonix-eks/environment-provider/internal/account"
+	"github.com/harmonix-eks/environment-provider/internal/environment"
+	"github.com/harmonix-eks/environment-provider/internal/fault"
+)
+
+// versionAPI is what the stage needs of EKS.
+type versionAPI interface {
+	DescribeClusterVersions(ctx context.Context, in *eks.DescribeClusterVersionsInput, opts ...func(*eks.Options)) (*eks.DescribeClusterVersionsOutput, error)
+}
+
+// offer is what EKS offers in a region: the versions that change with every quarter and are
+// therefore never written down here.
+type offer struct {
+	region string
+	// standard and extended are the minor versions by kind of support, oldest first.
+	standard, extended []string
+	// preferred is EKS' own default.
+	preferred string
+}
+
+// readOffer asks EKS for its versions.
+func readOffer(ctx context.Context, api versionAPI, r environment.Request) (offer, error) {
+	o := offer{region: r.Region}
+	pages := eks.NewDescribeClusterVersionsPaginator(api, &eks.DescribeClusterVersionsInput{})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return offer{}, unanswered(err, r)
+		}
+		for _, v := range page.ClusterVersions {
+			o.add(v)
+		}
+	}
+	if len(o.standard) == 0 {
+		return offer{}, fault.New(fault.PreflightFailed, "EKS names no Kubernetes version in standard support in %s of account %s; nothing was created", r.Region, r.AccountID).
+			WithField("/awsRegion").WithNext("check that the region is enabled in the account")
+	}
+	// All are "1.nn", so their order as text is their order.
+	slices.Sort(o.standard)
+	slices.Sort(o.extended)
+	return o, nil
+}
+
+// unanswered explains why EKS did not name its versions. Credentials that were good for STS a moment
+// ago and are unknown to EKS mean that the account has not enabled the region.
+func unanswered(err error, r environment.Request) error {
+	var api smithy.APIError
+	if errors.As(err, &api) && slices.Contains([]string{"UnrecognizedClientException", "InvalidClientTokenId"}, api.ErrorCode()) {
+		return fault.Wrap(fault.PreflightFailed, err, "account %s cannot use the region %s; nothing was created", r.AccountID, r.Region).
+			WithField("/awsRegion").WithNext("enable the region in the account, or choose another")
+	}
+	return account.Classify(err, "read the Kubernetes versions that EKS offers in %s of account %s", r.Region, r.AccountID)
+}
+
+func (o *offer) add(v types.ClusterVersionInformation) {
+	version := aws.ToString(v.ClusterVersion)
+	switch v.VersionStatus {
+	case types.VersionStatusStandardSupport:
+		o.standard = append(o.standard, version)
+		if v.DefaultVersion {
+			o.preferred = version
+		}
+	case types.VersionStatusExtendedSupport:
+		o.extended = append(o.extended, version)
+	}
+}
+
+// choose returns the version for r, which is asked with its defaults, and adds what stands against
+// it to the violations. A version that nobody asked for gives way to EKS' default when EKS has
+// left it behind; one that was asked for does not.
+func (o offer) choose(asked, r environment.Request, violations []environment.Violation) (string, []string, []environment.Violation) {
+	version := r.KubernetesVersion
+	if slices.Contains(o.standard, version) {
+		return version, nil, violations
+	}
+	if asked.KubernetesVersion == "" {
+		instead := o.preferred
+		if instead == "" {
+			instead = o.standard[len(o.standard)-1]
+		}
+		return instead, []string{fmt.Sprintf("/kubernetesVersion: EKS does not offer the default %s in %s; %s is used", version, o.region, instead)}, violations
+	}
+	v := environment.Violation{
+		Pointer: "/kubernetesVersion",
+		Given:   fmt.Sprintf("%q", version),
+		Allowed: fmt.Sprintf("the versions in EKS' standard support in %s: %s", o.region, strings.Join(o.standard, ", ")),
+	}
+	if slices.Contains(o.extended, version) {
+		v.Hint = "this one is in extended support, which the provider does not set up"
+	}
+	return version, nil, append(violations, v)
+}

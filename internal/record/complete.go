@@ -1,0 +1,108 @@
+package record
+
+import (
+	"context"
+	"math"
+	"time"
+
+	"github.com/harmonix-eks/environment-provider/internal/environment"
+	"github.com/harmonix-eks/environment-provider/internal/lock"
+	"github.com/harmonix-eks/environment-provider/internal/stage"
+)
+
+// Result is the result document: the output of a successful execution.
+type Result struct {
+	Status      string `json:"status"`
+	Operation   string `json:"operation"`
+	Environment string `json:"environment"`
+	AccountID   string `json:"awsAccountID"`
+	Region      string `json:"awsRegion"`
+	// Changed says whether any stage changed anything.
+	Changed bool `json:"changed"`
+	// Seconds is the time since the execution was started.
+	Seconds float64       `json:"seconds"`
+	Stages  []StageResult `json:"stages"`
+	Cluster ClusterResult `json:"cluster"`
+	Kubectl KubectlResult `json:"kubectl"`
+	Network NetworkResult `json:"network"`
+	// Outputs are the provider stack's: what Harmonix reads.
+	Outputs map[string]string `json:"outputs"`
+	// Findings are what preflight noticed that stopped nothing.
+	Findings []string `json:"findings"`
+	// ConsoleURL is the execution's page in the Step Functions console.
+	ConsoleURL string `json:"consoleUrl"`
+}
+
+// StageResult is what one stage did.
+type StageResult struct {
+	Stage string `json:"stage"`
+	environment.Progress
+}
+
+// ClusterResult says how to reach the cluster.
+type ClusterResult struct {
+	Name         string `json:"name"`
+	ARN          string `json:"arn"`
+	Endpoint     string `json:"endpoint"`
+	Version      string `json:"version"`
+	AdminRoleARN string `json:"adminRoleArn"`
+}
+
+// KubectlResult names the environment's kubectl function.
+type KubectlResult struct {
+	FunctionARN string `json:"functionArn"`
+}
+
+// NetworkResult names the VPC.
+type NetworkResult struct {
+	VPCID string `json:"vpcId"`
+}
+
+// Complete is the Complete stage.
+type Complete struct {
+	history *History
+	locks   releaser
+}
+
+// NewComplete returns the stage.
+func NewComplete(h *History, l releaser) *Complete { return &Complete{history: h, locks: l} }
+
+// Run records the success and gives the lock back.
+func (c *Complete) Run(ctx context.Context, in stage.Input) (*Result, error) {
+	result := resultOf(in.State, time.Now())
+	if err := c.history.Append(ctx, in.State, result.Status, result); err != nil {
+		return nil, err
+	}
+	if err := c.locks.Release(ctx, in.State.Request, in.State.Execution.ARN); err != nil {
+		return nil, err
+	}
+	return result, nil
+}
+
+func resultOf(s environment.State, now time.Time) *Result {
+	result := &Result{
+		Status:      "SUCCEEDED",
+		Operation:   s.Request.Operation,
+		Environment: s.Names.Environment,
+		AccountID:   s.Request.AccountID,
+		Region:      s.Request.Region,
+		Seconds:     math.Round(now.Sub(s.Execution.StartTime).Seconds()*10) / 10,
+		Cluster: ClusterResult{
+			Name: s.Names.Cluster, ARN: s.Cluster.ARN, Endpoint: s.Cluster.Endpoint,
+			Version: s.Cluster.Version, AdminRoleARN: s.Identity.ClusterAdminRoleARN,
+		},
+		Kubectl:    KubectlResult{FunctionARN: s.Kubectl.FunctionARN},
+		Network:    NetworkResult{VPCID: s.Network.VPCID},
+		Outputs:    s.Provider.Outputs,
+		Findings:   s.Warnings,
+		ConsoleURL: lock.ConsoleURL(s.Execution.ARN),
+	}
+	for _, stage := range s.Stages() {
+		if stage.Progress == nil {
+			continue
+		}
+		result.Stages = append(result.Stages, StageResult{Stage: stage.Name, Progress: *stage.Progress})
+		result.Changed = result.Changed || stage.Progress.Change != environment.Unchanged
+	}
+	return result
+}

@@ -1,0 +1,203 @@
+package record
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+
+	"github.com/harmonix-eks/environment-provider/internal/account"
+	"github.com/harmonix-eks/environment-provider/internal/environment"
+	"github.com/harmonix-eks/environment-provider/internal/fault"
+	"github.com/harmonix-eks/environment-provider/internal/stack"
+	"github.com/harmonix-eks/environment-provider/internal/stage"
+)
+
+// FailureInput is the state document with what a Catch added to it.
+type FailureInput struct {
+	State failedState `json:"state"`
+	// Detail is set when a rule on the execution's status, not a Catch, called: the execution was
+	// aborted or timed out and runs no further state.
+	Detail *statusChange `json:"detail"`
+}
+
+type failedState struct {
+	environment.State
+	// Input stands in for Request until preflight has read it.
+	Input   json.RawMessage `json:"input"`
+	Failure *caught         `json:"failure"`
+	// Branches are the outputs of a Parallel state's branches, some of which failed.
+	Branches []struct {
+		Failure *caught `json:"failure"`
+	} `json:"branches"`
+}
+
+// caught is the error output of a Catch. Branches add the name of their stage.
+type caught struct {
+	Stage string `json:"stage"`
+	Error string `json:"Error"`
+	Cause string `json:"Cause"`
+}
+
+// statusChange is the detail of EventBridge's "Step Functions Execution Status Change".
+type statusChange struct {
+	ExecutionARN string `json:"executionArn"`
+	Status       string `json:"status"`
+	Input        string `json:"input"`
+}
+
+// LogAttrs names the environment and the execution in every log line.
+func (in FailureInput) LogAttrs() []any {
+	return []any{"environment", in.State.Names.Environment, "execution", in.State.Execution.ARN}
+}
+
+// Outcome is what the Fail state shows. Its field names are the Fail state's own.
+type Outcome struct {
+	Error string `json:"Error"`
+	Cause string `json:"Cause"`
+}
+
+type connector interface {
+	Connect(ctx context.Context, target account.Target) (aws.Config, error)
+}
+
+// Failure is the RecordFailure stage.
+type Failure struct {
+	connector connector
+	history   *History
+	locks     releaser
+}
+
+// NewFailure returns the stage.
+func NewFailure(c connector, h *History, l releaser) *Failure {
+	return &Failure{connector: c, history: h, locks: l}
+}
+
+// Document is the failure record: what went wrong, what exists now and how to go on.
+type Document struct {
+	stage.Cause
+	// Others are the causes of further branches that failed at the same time.
+	Others []stage.Cause `json:"others,omitempty"`
+	// Exists lists the environment's stacks with their status; empty means nothing was made.
+	Exists []string `json:"exists,omitempty"`
+}
+
+// Run waits until no stack of the environment moves any more, records the failure and gives the
+// lock back. A lock released over a moving stack would let the next execution run into it.
+func (f *Failure) Run(ctx context.Context, in FailureInput) (*Outcome, error) {
+	s, causes := in.read()
+	document := Document{Cause: causes[0], Others: causes[1:]}
+	if document.Next == "" {
+		document.Next = "correct the cause and start the same request again: it goes on from where this one stopped"
+	}
+	// Without names preflight had refused the request: nothing was made, and nothing locked.
+	if s.Names.Environment != "" {
+		var err error
+		if document.Exists, err = f.stacks(ctx, s); err != nil {
+			return nil, err
+		}
+		if err := f.history.Append(ctx, s, "FAILED", document); err != nil {
+			return nil, err
+		}
+		if err := f.locks.Release(ctx, s.Request, s.Execution.ARN); err != nil {
+			return nil, err
+		}
+	}
+	text, err := json.MarshalIndent(document, "", "  ")
+	if err != nil {
+		return nil, fault.Wrap(fault.Internal, err, "cannot encode the failure record")
+	}
+	return &Outcome{Error: string(document.Code), Cause: string(text)}, nil
+}
+
+// stacks lists the environment's stacks and answers [fault.InProgress] while one moves. An account
+// that can no longer be reached has nothing to say; the record is written all the same.
+func (f *Failure) stacks(ctx context.Context, s environment.State) ([]string, error) {
+	cfg, err := f.connector.Connect(ctx, account.TargetOf(s.Request))
+	if errors.Is(err, &fault.Error{Code: fault.AccessDenied}) {
+		return []string{"unknown: " + err.Error()}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	engine := stack.New(cloudformation.NewFromConfig(cfg), stack.Options{})
+	var exists []string
+	for _, name := range s.Names.Stacks() {
+		found, ok, err := engine.Describe(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			continue
+		}
+		if found.Moving() {
+			return nil, fault.New(fault.InProgress, "stack %s is still in %s", name, found.Status)
+		}
+		exists = append(exists, fmt.Sprintf("%s %s", name, found.Status))
+	}
+	return exists, nil
+}
+
+// read returns the state document and the causes of the failure, at least one.
+func (in FailureInput) read() (environment.State, []stage.Cause) {
+	s := in.State.State
+	if in.Detail != nil {
+		return in.Detail.read()
+	}
+	var causes []stage.Cause
+	if in.State.Failure != nil {
+		causes = append(causes, in.State.Failure.cause(s.Unfinished()))
+	}
+	for _, b := range in.State.Branches {
+		if b.Failure != nil {
+			causes = append(causes, b.Failure.cause(s.Unfinished()))
+		}
+	}
+	if len(causes) == 0 {
+		causes = []stage.Cause{{Stage: s.Unfinished(), Code: fault.Internal, Message: "the execution failed without an error"}}
+	}
+	return s, causes
+}
+
+// read makes a state document of an execution that was ended from outside. Its request counts only
+// if it is valid: without it there is nothing to release.
+func (d statusChange) read() (environment.State, []stage.Cause) {
+	s := environment.State{Execution: environment.Execution{ARN: d.ExecutionARN}}
+	if r, err := environment.Parse([]byte(d.Input)); err == nil {
+		s.Request, s.Names = r, environment.NamesOf(r)
+	}
+	message := "the execution was stopped by a user"
+	if d.Status == "TIMED_OUT" {
+		message = "the execution ran longer than the state machine allows"
+	}
+	return s, []stage.Cause{{Code: fault.Failed, Message: message}}
+}
+
+// cause reads the stage's own cause out of what Lambda and Step Functions wrapped around it. What
+// did not come from a stage is Lambda's or Step Functions' own error: a timeout, a lack of
+// memory, a path that is missing.
+func (c caught) cause(unfinished string) stage.Cause {
+	var lambdaError struct {
+		Message string `json:"errorMessage"`
+	}
+	var cause stage.Cause
+	if json.Unmarshal([]byte(c.Cause), &lambdaError) == nil && json.Unmarshal([]byte(lambdaError.Message), &cause) == nil && cause.Code != "" {
+		if cause.Code == fault.InProgress {
+			cause.Next = "look at what is named here: it takes longer than this stage waits. Start the same request again to go on waiting"
+		}
+		return cause
+	}
+	name := c.Stage
+	if name == "" {
+		name = unfinished
+	}
+	message := lambdaError.Message
+	if message == "" {
+		message = c.Cause
+	}
+	return stage.Cause{Stage: name, Code: fault.Internal, Message: strings.TrimSpace(c.Error + ": " + message)}
+}

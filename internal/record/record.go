@@ -1,0 +1,54 @@
+// Package record ends an execution: it writes the environment's history, gives the lock back and
+// makes the result document or the failure's cause.
+package record
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/harmonix-eks/environment-provider/internal/account"
+	"github.com/harmonix-eks/environment-provider/internal/environment"
+)
+
+type table interface {
+	PutItem(ctx context.Context, in *dynamodb.PutItemInput, opts ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error)
+}
+
+type releaser interface {
+	Release(ctx context.Context, r environment.Request, owner string) error
+}
+
+// History is the orchestrator's table of past executions, a row each.
+type History struct {
+	api  table
+	name string
+}
+
+// NewHistory returns the history in the table of that name; see [lock.NewTable] for its keys.
+func NewHistory(api table, name string) *History { return &History{api: api, name: name} }
+
+// Append writes the row of one ended execution. The row's key is the execution's start and ARN, so
+// writing it twice leaves one row.
+func (h *History) Append(ctx context.Context, s environment.State, status string, document any) error {
+	text, err := json.Marshal(document)
+	if err != nil {
+		return err
+	}
+	value := func(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
+	_, err = h.api.PutItem(ctx, &dynamodb.PutItemInput{TableName: &h.name, Item: map[string]types.AttributeValue{
+		"id":        value(s.Request.Key()),
+		"sort":      value("execution#" + s.Execution.StartTime.UTC().Format(time.RFC3339) + "#" + s.Execution.ARN),
+		"status":    value(status),
+		"execution": value(s.Execution.ARN),
+		"operation": value(s.Request.Operation),
+		"document":  value(string(text)),
+	}})
+	if err != nil {
+		return account.Classify(err, "write the history into table %s", h.name)
+	}
+	return nil
+}

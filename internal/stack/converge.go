@@ -1,0 +1,246 @@
+package stack
+
+import (
+	"context"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
+
+	"github.com/harmonix-eks/environment-provider/internal/environment"
+	"github.com/harmonix-eks/environment-provider/internal/fault"
+)
+
+const (
+	// margin is kept of the context's deadline for a last look and the answer.
+	margin = 2 * time.Second
+	// freshFor is for how long after the state was entered a role may still be too new for the
+	// service that has to assume it.
+	freshFor = 2 * time.Minute
+	// maxCreates bounds the creates of one invocation.
+	maxCreates = 5
+)
+
+// convergence is one call of Converge.
+type convergence struct {
+	*Engine
+	spec Spec
+	// change is what this call itself did, empty if nothing.
+	change environment.Change
+	// creates counts the creates that this call asked for.
+	creates int
+}
+
+// Converge makes the stack what spec says. While an operation is under way it looks at the stack
+// again and again for [Options.Window], then hands back [fault.InProgress]; calling it again is
+// safe at any time and continues. A stack that is right already is not touched.
+//
+// It starts each kind of operation once in a run on the same stack. A failed operation of the run
+// is reported with the first resource that failed; one from before the run is repaired and the
+// spec tried again. One exception: a create that failed because a role was too new to be assumed
+// is made anew while the run is young (aws-traps.md, row 1.48).
+func (e *Engine) Converge(ctx context.Context, spec Spec) (Outcome, error) {
+	if err := spec.check(); err != nil {
+		return Outcome{}, err
+	}
+	c := &convergence{Engine: e, spec: spec}
+	end := e.options.Now().Add(e.options.Window)
+	if deadline, ok := ctx.Deadline(); ok && deadline.Add(-margin).Before(end) {
+		end = deadline.Add(-margin)
+	}
+	for look := 0; ; look++ {
+		live, found, err := e.Describe(ctx, spec.Name)
+		if err != nil {
+			return Outcome{}, err
+		}
+		done, err := c.step(ctx, live, found)
+		if err != nil {
+			return Outcome{}, err
+		}
+		if done {
+			return Outcome{Change: c.changeOf(live), StackID: live.StackID, Outputs: live.Outputs}, nil
+		}
+		delay := e.options.Jitter(e.options.Delays[min(look, len(e.options.Delays)-1)])
+		if e.options.Now().Add(delay).After(end) {
+			return Outcome{}, c.inProgress(live, found)
+		}
+		if err := e.options.Wait(ctx, delay); err != nil {
+			return Outcome{}, c.inProgress(live, found)
+		}
+	}
+}
+
+// step does the next thing about the stack and reports whether nothing is left to do.
+func (c *convergence) step(ctx context.Context, live Description, found bool) (done bool, err error) {
+	if !found {
+		return false, c.create(ctx)
+	}
+	switch actionFor(live.Status) {
+	case create:
+		return false, c.create(ctx)
+	case join:
+		return false, nil
+	case update:
+		return c.update(ctx, live)
+	case replace:
+		return false, c.replace(ctx, live)
+	case resume:
+		return false, c.repair(ctx, live, kindContinue, func(token string) error {
+			_, err := c.api.ContinueUpdateRollback(ctx, &cloudformation.ContinueUpdateRollbackInput{
+				StackName: &live.StackID, ClientRequestToken: &token, RoleARN: optional(c.spec.RoleARN),
+			})
+			return err
+		})
+	case rollback:
+		return false, c.repair(ctx, live, kindRollback, func(token string) error {
+			_, err := c.api.RollbackStack(ctx, &cloudformation.RollbackStackInput{
+				StackName: &live.StackID, ClientRequestToken: &token, RoleARN: optional(c.spec.RoleARN),
+			})
+			return err
+		})
+	default:
+		return false, fault.New(fault.Failed, "stack %s is %s, which the provider cannot repair: %s", c.spec.Name, live.Status, live.Reason).
+			WithNext("bring the stack to a COMPLETE status or delete it in CloudFormation, then start the same request again")
+	}
+}
+
+// create asks for a new stack.
+func (c *convergence) create(ctx context.Context) error {
+	if c.creates++; c.creates > maxCreates {
+		return fault.New(fault.Transient, "stack %s was created %d times and is still not there", c.spec.Name, maxCreates)
+	}
+	// The attempt makes tokens differ: CloudFormation may remember the token of a create whose
+	// stack has been deleted since, and would then make nothing.
+	token := c.spec.token(kindCreate, attempt(c.creates))
+	_, err := c.api.CreateStack(ctx, c.spec.createInput(token))
+	switch {
+	case err == nil:
+		c.change = environment.Created
+		return nil
+	case isStarted(err):
+		return nil
+	}
+	return classify(err, "cloudformation:CreateStack", c.spec.Name)
+}
+
+// update brings a stack at rest to its spec.
+func (c *convergence) update(ctx context.Context, live Description) (done bool, err error) {
+	same, err := c.matches(ctx, live)
+	if err != nil {
+		return false, err
+	}
+	if same {
+		return true, c.ensurePolicy(ctx, live)
+	}
+	past, err := c.history(ctx, live)
+	if err != nil {
+		return false, err
+	}
+	if past.started(kindUpdate) {
+		if live.Status != types.StackStatusUpdateComplete {
+			return false, c.failure(live, past.cause(kindUpdate))
+		}
+		// The run's update went through and yet something differs, so CloudFormation keeps it in
+		// another form than it was given. Another update would differ too, and so on for ever.
+		return true, c.ensurePolicy(ctx, live)
+	}
+	_, err = c.api.UpdateStack(ctx, c.spec.updateInput(c.spec.token(kindUpdate, live.version())))
+	switch {
+	case err == nil:
+		c.change = environment.Updated
+		return false, nil
+	case isNoUpdate(err):
+		return true, c.ensurePolicy(ctx, live)
+	case isStarted(err), isMoving(err), isAbsent(err):
+		return false, nil
+	}
+	return false, classify(err, "cloudformation:UpdateStack", c.spec.Name)
+}
+
+// replace deletes a stack that is good for nothing else; the next look finds none and creates it.
+func (c *convergence) replace(ctx context.Context, live Description) error {
+	past, err := c.history(ctx, live)
+	if err != nil {
+		return err
+	}
+	switch {
+	case past.started(kindDelete) && live.Status == types.StackStatusDeleteFailed:
+		return c.failure(live, past.cause(kindDelete))
+	case past.started(kindDelete):
+		return nil
+	case past.started(kindCreate):
+		cause := past.cause(kindCreate)
+		if !cause.freshRole() || c.options.Now().Sub(c.spec.Since) > freshFor {
+			return c.failure(live, cause)
+		}
+	}
+	// By id: by name, a delete that arrives late could hit the stack's successor.
+	token := c.spec.token(kindDelete, live.StackID)
+	_, err = c.api.DeleteStack(ctx, &cloudformation.DeleteStackInput{
+		StackName: &live.StackID, ClientRequestToken: &token, RoleARN: optional(c.spec.RoleARN),
+	})
+	if err == nil || isStarted(err) || isAbsent(err) || isMoving(err) {
+		return nil
+	}
+	return classify(err, "cloudformation:DeleteStack", c.spec.Name)
+}
+
+// repair takes a stack out of a failed update by call, unless the failure is this run's own.
+func (c *convergence) repair(ctx context.Context, live Description, k kind, call func(token string) error) error {
+	past, err := c.history(ctx, live)
+	if err != nil {
+		return err
+	}
+	for _, own := range []kind{k, kindUpdate} {
+		if past.started(own) {
+			return c.failure(live, past.cause(own))
+		}
+	}
+	err = call(c.spec.token(k, live.version()))
+	if err == nil || isStarted(err) || isMoving(err) {
+		return nil
+	}
+	return classify(err, k.action(), c.spec.Name)
+}
+
+// ensurePolicy sets the stack policy where it differs. A new stack was created with it.
+func (c *convergence) ensurePolicy(ctx context.Context, live Description) error {
+	if c.spec.Policy == "" || c.change == environment.Created {
+		return nil
+	}
+	out, err := c.api.GetStackPolicy(ctx, &cloudformation.GetStackPolicyInput{StackName: &live.StackID})
+	if err != nil {
+		return classify(err, "cloudformation:GetStackPolicy", c.spec.Name)
+	}
+	if out.StackPolicyBody != nil && sameJSON(*out.StackPolicyBody, c.spec.Policy) {
+		return nil
+	}
+	_, err = c.api.SetStackPolicy(ctx, &cloudformation.SetStackPolicyInput{StackName: &live.StackID, StackPolicyBody: &c.spec.Policy})
+	if err != nil {
+		return classify(err, "cloudformation:SetStackPolicy", c.spec.Name)
+	}
+	c.change = environment.Updated
+	return nil
+}
+
+// changeOf says what the run did to a stack that is now right. The call that ends a run is rarely
+// the one that began it, so it is read from the stack's own times. Step Functions' clock and
+// CloudFormation's may differ a little; at stake is only the word in the report, since whether to
+// act never depends on them.
+func (c *convergence) changeOf(live Description) environment.Change {
+	switch {
+	case c.change == environment.Created || !live.Created.Before(c.spec.Since):
+		return environment.Created
+	case c.change == environment.Updated || !live.Updated.Before(c.spec.Since):
+		return environment.Updated
+	}
+	return environment.Unchanged
+}
+
+// inProgress says what is still being waited for.
+func (c *convergence) inProgress(live Description, found bool) error {
+	if !found {
+		return fault.New(fault.InProgress, "stack %s is about to be created", c.spec.Name)
+	}
+	return fault.New(fault.InProgress, "stack %s is %s", c.spec.Name, live.Status)
+}

@@ -1,0 +1,193 @@
+// Package stack converges CloudFormation stacks: given what one stack should be, it creates,
+// updates, repairs or waits until the stack is that, or says why it cannot be.
+//
+// It owns the answer to every stack status, the client request tokens, and the reading of failed
+// operations. It must not know what is in a stack or which stage asks.
+package stack
+
+import (
+	"context"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
+
+	"github.com/harmonix-eks/environment-provider/internal/environment"
+	"github.com/harmonix-eks/environment-provider/internal/fault"
+)
+
+// api is what the engine uses of *cloudformation.Client.
+type api interface {
+	reader
+	writer
+}
+
+type reader interface {
+	DescribeStacks(context.Context, *cloudformation.DescribeStacksInput, ...func(*cloudformation.Options)) (*cloudformation.DescribeStacksOutput, error)
+	DescribeStackEvents(context.Context, *cloudformation.DescribeStackEventsInput, ...func(*cloudformation.Options)) (*cloudformation.DescribeStackEventsOutput, error)
+	GetTemplate(context.Context, *cloudformation.GetTemplateInput, ...func(*cloudformation.Options)) (*cloudformation.GetTemplateOutput, error)
+	GetStackPolicy(context.Context, *cloudformation.GetStackPolicyInput, ...func(*cloudformation.Options)) (*cloudformation.GetStackPolicyOutput, error)
+}
+
+type writer interface {
+	CreateStack(context.Context, *cloudformation.CreateStackInput, ...func(*cloudformation.Options)) (*cloudformation.CreateStackOutput, error)
+	UpdateStack(context.Context, *cloudformation.UpdateStackInput, ...func(*cloudformation.Options)) (*cloudformation.UpdateStackOutput, error)
+	DeleteStack(context.Context, *cloudformation.DeleteStackInput, ...func(*cloudformation.Options)) (*cloudformation.DeleteStackOutput, error)
+	RollbackStack(context.Context, *cloudformation.RollbackStackInput, ...func(*cloudformation.Options)) (*cloudformation.RollbackStackOutput, error)
+	ContinueUpdateRollback(context.Context, *cloudformation.ContinueUpdateRollbackInput, ...func(*cloudformation.Options)) (*cloudformation.ContinueUpdateRollbackOutput, error)
+	SetStackPolicy(context.Context, *cloudformation.SetStackPolicyInput, ...func(*cloudformation.Options)) (*cloudformation.SetStackPolicyOutput, error)
+}
+
+// Spec is what one stack should be, and on whose behalf.
+type Spec struct {
+	Name string
+	// Template is the JSON body, at most 51,200 bytes.
+	Template   string
+	Parameters map[string]string
+	// Tags reach every resource of the stack, so a changed tag updates them all
+	// (aws-traps.md, row 1.76): nothing that varies between executions belongs here.
+	Tags map[string]string
+	// RoleARN is the role CloudFormation works with. Without it CloudFormation works with the
+	// caller's session as it is at the call, which ends within the hour (rows 1.63, 1.64); only
+	// the stack that makes the role goes without.
+	RoleARN string
+	// Capabilities default to CAPABILITY_NAMED_IAM.
+	Capabilities []types.Capability
+	// Policy is the stack policy. Empty leaves the stack's policy as it is.
+	Policy string
+	// Execution and Since are one run: the execution's ARN, and the time its state was entered,
+	// which must stay the same over the state's retries. An operation that the run started is
+	// recognized by them, and a redriven execution, whose state is entered anew, is another run.
+	Execution string
+	Since     time.Time
+}
+
+// Outcome is a stack that is what its spec says.
+type Outcome struct {
+	// Change is what happened to the stack since the state was entered.
+	Change  environment.Change
+	StackID string
+	Outputs map[string]string
+}
+
+// Options are the engine's clock and patience. The zero value is right outside of tests.
+type Options struct {
+	// Delays are the pauses between looks at a moving stack; the last one repeats. The default,
+	// 2, 3, 5, 5 s, keeps four environments with three branches each below the rate at which
+	// DescribeStacks throttles, which is per account and region (aws-traps.md, row 1.68).
+	Delays []time.Duration
+	// Window is how long Converge waits before it hands back InProgress; 25 s by default, so that
+	// a wait of ten minutes costs 25 transitions.
+	Window time.Duration
+	// Jitter varies a delay, by up to a fifth by default, to keep parallel branches apart.
+	Jitter func(time.Duration) time.Duration
+	// Now is the clock.
+	Now func() time.Time
+	// Wait returns after the duration, or with the context's error when that ends first.
+	Wait func(context.Context, time.Duration) error
+}
+
+// Engine converges stacks of one account and region.
+type Engine struct {
+	api     api
+	options Options
+}
+
+// New returns an engine that works through client, a *cloudformation.Client.
+func New(client api, o Options) *Engine {
+	if len(o.Delays) == 0 {
+		o.Delays = []time.Duration{2 * time.Second, 3 * time.Second, 5 * time.Second}
+	}
+	if o.Window == 0 {
+		o.Window = 25 * time.Second
+	}
+	if o.Jitter == nil {
+		o.Jitter = func(d time.Duration) time.Duration {
+			return time.Duration(float64(d) * (0.8 + 0.4*rand.Float64())) //nolint:gosec // spreads calls, guards nothing
+		}
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Wait == nil {
+		o.Wait = wait
+	}
+	return &Engine{api: client, options: o}
+}
+
+// wait is the pause outside of tests.
+func wait(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Description is a stack as CloudFormation describes it.
+type Description struct {
+	StackID string
+	Status  types.StackStatus
+	// Reason is why the stack has its status, often empty.
+	Reason     string
+	Outputs    map[string]string
+	Parameters map[string]string
+	// Tags are the stack's own, without those that AWS adds.
+	Tags    map[string]string
+	RoleARN string
+	Created time.Time
+	// Updated is zero for a stack that was never updated.
+	Updated time.Time
+}
+
+// Moving reports whether an operation on the stack is under way.
+func (d Description) Moving() bool { return actionFor(d.Status) == join }
+
+// Describe looks at the stack called name, which may be an id too. It reports false if there is
+// none; by id, a deleted stack is found for 90 days (aws-traps.md, row 1.67).
+func (e *Engine) Describe(ctx context.Context, name string) (Description, bool, error) {
+	out, err := e.api.DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: &name})
+	if isAbsent(err) {
+		return Description{}, false, nil
+	}
+	if err != nil {
+		return Description{}, false, classify(err, "cloudformation:DescribeStacks", name)
+	}
+	if len(out.Stacks) != 1 {
+		return Description{}, false, fault.New(fault.Internal, "describing stack %s gave %d stacks", name, len(out.Stacks))
+	}
+	return description(out.Stacks[0]), true, nil
+}
+
+// description turns CloudFormation's answer into ours.
+func description(s types.Stack) Description {
+	d := Description{
+		StackID:    aws.ToString(s.StackId),
+		Status:     s.StackStatus,
+		Reason:     aws.ToString(s.StackStatusReason),
+		Outputs:    make(map[string]string, len(s.Outputs)),
+		Parameters: make(map[string]string, len(s.Parameters)),
+		Tags:       make(map[string]string, len(s.Tags)),
+		RoleARN:    aws.ToString(s.RoleARN),
+		Created:    aws.ToTime(s.CreationTime),
+		Updated:    aws.ToTime(s.LastUpdatedTime),
+	}
+	for _, o := range s.Outputs {
+		d.Outputs[aws.ToString(o.OutputKey)] = aws.ToString(o.OutputValue)
+	}
+	for _, p := range s.Parameters {
+		d.Parameters[aws.ToString(p.ParameterKey)] = aws.ToString(p.ParameterValue)
+	}
+	for _, t := range s.Tags {
+		if key := aws.ToString(t.Key); !strings.HasPrefix(key, "aws:") {
+			d.Tags[key] = aws.ToString(t.Value)
+		}
+	}
+	return d
+}

@@ -1,0 +1,133 @@
+"""Runs a request on the local cloud and shows what came of it.
+
+usage: python -m demo run REQUEST.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import pathlib
+import shlex
+import sys
+import time
+from typing import Any
+
+from . import deploy, execution
+from .cloud import ROOT, Cloud, CommandFailed, run
+from .cluster import Cluster, ClusterError
+from .table import Table
+
+
+class DemoFailed(Exception):
+    """The demo cannot go on. The text is "stage: reason"."""
+
+
+def main() -> int:
+    """Runs the demo; its last line says how it ended."""
+    parser = argparse.ArgumentParser(prog="demo", description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(required=True, metavar="run")
+    runner = commands.add_parser("run", help="run a request on the local cloud")
+    runner.add_argument("request", type=pathlib.Path, help="the request, a JSON file such as docs/examples/fargate.json")
+    arguments = parser.parse_args()
+    cloud: Cloud | None = None
+    try:
+        request = _request(arguments.request)
+        print("starting the local cloud …", flush=True)
+        cloud = Cloud.start(ROOT / ".local")
+        seconds = _demo(cloud, request, arguments.request)
+    except KeyboardInterrupt:
+        print("\nstopping the local cloud …")
+        if cloud:
+            cloud.stop()
+        print("demo: FAILED at interrupt: stopped by Ctrl-C")
+        return 130
+    except DemoFailed as failure:
+        print(f"demo: FAILED at {failure}")
+        return 1
+    except (CommandFailed, ClusterError) as failure:
+        print(failure, file=sys.stderr)
+        print(f"demo: FAILED at set-up: {str(failure).splitlines()[-1]}")
+        return 1
+    print(f"demo: SUCCEEDED in {seconds:.0f} s")
+    return 0
+
+
+def _request(path: pathlib.Path) -> str:
+    try:
+        return json.dumps(json.loads(path.read_text()))
+    except FileNotFoundError:
+        examples = ", ".join(sorted(str(p.relative_to(ROOT)) for p in (ROOT / "docs" / "examples").glob("*.json")))
+        raise DemoFailed(f"request: there is no file {path}; the examples are {examples}") from None
+    except ValueError as wrong:
+        raise DemoFailed(f"request: {path} is not JSON: {wrong}") from None
+
+
+def _demo(cloud: Cloud, request: str, path: pathlib.Path) -> float:
+    print(f"  endpoint {cloud.settings['AWS_ENDPOINT_URL']}, platform account {cloud.platform_account}, target account {cloud.target_account}")
+    print("deploying the orchestrator: sam deploy --config-env local …", flush=True)
+    deploy.harmonix(cloud)
+    outputs = deploy.orchestrator(cloud)
+    deploy.environment_role(cloud)
+
+    start = [
+        "aws", "stepfunctions", "start-execution",
+        "--state-machine-arn", outputs["StateMachineArn"],
+        "--input", f"file://{path}",
+    ]
+    print(f"\n$ {shlex.join(start)}", flush=True)
+    before = time.time()
+    tools = pathlib.Path(sys.prefix) / "bin"
+    started = json.loads(run([str(tools / start[0]), *start[1:]], cloud.environment()))
+    states = cloud.client("stepfunctions")
+    description = execution.follow(states, started["executionArn"], Table().show)
+    seconds = time.time() - before
+    if description["status"] != "SUCCEEDED":
+        raise DemoFailed(_reason(description))
+    result = json.loads(description["output"])
+    print("\nresult document")
+    print(json.dumps(result, indent=2))
+    _look(cloud, result)
+    _calls(cloud, before)
+    _explore(cloud, result, started["executionArn"])
+    return seconds
+
+
+def _reason(description: dict[str, Any]) -> str:
+    cause = description.get("cause", "")
+    print(f"\n{description.get('error', description['status'])}\n{cause}")
+    try:
+        document = json.loads(cause)
+    except ValueError:
+        return f"execution: {cause.splitlines()[0] if cause else description['status']}"
+    return f"{document['stage']}: {document['message'].splitlines()[0]}"
+
+
+def _look(cloud: Cloud, result: dict[str, Any]) -> None:
+    """Reads the cluster through the environment's own kubectl function."""
+    cluster = Cluster(cloud, result)
+    print(f"\nread through {result['kubectl']['functionArn'].rpartition(':')[2]}")
+    for kind, title in (("nodes", "nodes"), ("namespaces", "namespaces"), ("clusterroles", "cluster roles")):
+        names = [item["metadata"]["name"] for item in cluster.list(kind)]
+        shown = [n for n in names if not n.startswith("system:")]
+        hidden = len(names) - len(shown)
+        print(f"  {title:<14} {', '.join(shown)}" + (f" and {hidden} of Kubernetes' own" if hidden else ""))
+
+
+def _calls(cloud: Cloud, since: float) -> None:
+    counted = run([sys.executable, "-m", "localcloud", "calls", "--dir", str(cloud.directory), "--since", f"{since:.3f}", "--mutating"])
+    print(f"\nmutating calls of this execution\n{counted.rstrip()}")
+
+
+def _explore(cloud: Cloud, result: dict[str, Any], arn: str) -> None:
+    print("\nto look further")
+    aws = "  .local/venv/cloud/bin/aws"
+    print("  set -a; . .local/cloud.env; set +a")
+    print(f"{aws} stepfunctions describe-execution --execution-arn {arn}")
+    print(f"{aws} stepfunctions get-execution-history --execution-arn {arn} --max-items 20")
+    print("  make demo          # the same request again: every stage says unchanged")
+    print("  make demo-stop     # ends everything\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,92 @@
+"""Follows an execution: which stage stands where, from the execution's history."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+from .cloud import ROOT
+
+DEFINITION = ROOT / "statemachine" / "provider.asl.json"
+
+
+@dataclasses.dataclass
+class Stage:
+    """A Task state of the definition and how it goes."""
+
+    name: str
+    result_path: str
+    entered: datetime.datetime | None = None
+    exited: datetime.datetime | None = None
+    change: str = ""
+    failed: bool = False
+
+    def status(self) -> str:
+        """One word on where the stage stands."""
+        if self.failed:
+            return "failed"
+        if self.exited:
+            return self.change or "done"
+        return "running" if self.entered else "waiting"
+
+    def seconds(self, now: datetime.datetime) -> float | None:
+        """How long it ran or has been running."""
+        return ((self.exited or now) - self.entered).total_seconds() if self.entered else None
+
+
+def stages() -> list[Stage]:
+    """The Task states in the order of the definition, the failure's recorder left out."""
+
+    def walk(machine: dict[str, Any]) -> list[Stage]:
+        found = []
+        for name, state in machine["States"].items():
+            if state["Type"] == "Task" and name != "RecordFailure":
+                found.append(Stage(name, state["ResultPath"]))
+            for branch in state.get("Branches", []):
+                found += walk(branch)
+        return found
+
+    return walk(json.loads(DEFINITION.read_text()))
+
+
+def follow(client: Any, arn: str, show: Callable[[list[Stage]], None]) -> dict[str, Any]:
+    """Calls show at every look until the execution has ended; returns its description."""
+    while True:
+        description = client.describe_execution(executionArn=arn)
+        table = stages()
+        read(events(client, arn), {s.name: s for s in table})
+        show(table)
+        if description["status"] != "RUNNING":
+            return description
+        time.sleep(0.25)
+
+
+def events(client: Any, arn: str) -> list[dict[str, Any]]:
+    """The execution's whole history."""
+    found: list[dict[str, Any]] = []
+    token: dict[str, str] = {}
+    while True:
+        page = client.get_execution_history(executionArn=arn, maxResults=1000, **token)
+        found += page["events"]
+        if not page.get("nextToken"):
+            return found
+        token = {"nextToken": page["nextToken"]}
+
+
+def read(history: list[dict[str, Any]], table: dict[str, Stage]) -> None:
+    """Writes into the table what the history says."""
+    for event in history:
+        if detail := event.get("stateEnteredEventDetails"):
+            if stage := table.get(detail["name"]):
+                stage.entered = event["timestamp"]
+        if detail := event.get("stateExitedEventDetails"):
+            if stage := table.get(detail["name"]):
+                stage.exited = event["timestamp"]
+                document = json.loads(detail.get("output") or "{}")
+                stage.failed = "failure" in document
+                section = document.get(stage.result_path.removeprefix("$."))
+                stage.change = section.get("change", "") if isinstance(section, dict) and not stage.failed else ""

@@ -1,0 +1,40 @@
+"""What is added to MiniStack, one module per service.
+
+MiniStack has no plug-in mechanism. Its services keep their state in module-level dictionaries
+and find their handlers through module-level names; the modules here bind those names anew.
+Every name they use is private to MiniStack, hence the exact version in the launcher.
+"""
+
+from __future__ import annotations
+
+from localcloud.extension import (
+    branches,
+    cloudformation,
+    conditions,
+    ec2,
+    eks,
+    iam,
+    lambdas,
+    record,
+    rights,
+    service_role,
+    stack_requests,
+    states,
+)
+from localcloud.settings import Settings
+
+
+def install(settings: Settings) -> None:
+    """Install everything into the running process."""
+    conditions.install()
+    branches.install()
+    rights.install()
+    record.install(settings)  # after rights, so that what those refuse is recorded too
+    lambdas.install(settings)
+    states.install()
+    stack_requests.install()
+    service_role.install(settings)
+    cloudformation.install()
+    for resource in (*ec2.resources(), *iam.resources(), *eks.install(settings)):
+        cloudformation.register(resource)
+    ec2.install()

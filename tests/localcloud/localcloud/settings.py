@@ -1,0 +1,74 @@
+"""What `start` tells the server process, by environment variable.
+
+The server runs with nothing but these variables, so that neither credentials nor any other
+setting of the host reach it or the Lambda functions it starts.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import pathlib
+from collections.abc import Mapping
+
+from localcloud.layout import Layout, kubernetes_binary
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """The settings of one instance."""
+
+    layout: Layout
+    port: int
+    kubernetes: pathlib.Path
+    eks_delay: float
+    """Seconds that a cluster, a Fargate profile or an update stays in progress longer than needed."""
+    eks_nodes: int
+    """Nodes that a new cluster starts with."""
+
+    @classmethod
+    def from_environment(cls, env: Mapping[str, str] = os.environ) -> Settings:
+        """The settings the server process was given."""
+        return cls(
+            layout=Layout(pathlib.Path(env["LOCALCLOUD_DIR"])),
+            port=int(env["GATEWAY_PORT"]),
+            kubernetes=pathlib.Path(env.get("LOCALCLOUD_KUBERNETES") or kubernetes_binary()),
+            eks_delay=float(env.get("LOCALCLOUD_EKS_DELAY") or 0),
+            eks_nodes=int(env.get("LOCALCLOUD_EKS_NODES") or 1),
+        )
+
+    @property
+    def endpoint(self) -> str:
+        """The one AWS endpoint."""
+        return f"http://127.0.0.1:{self.port}"
+
+
+PASSED_ON = ("LOCALCLOUD_EKS_DELAY", "LOCALCLOUD_EKS_NODES", "LOCALCLOUD_KUBERNETES")
+"""Variables of the caller that reach the server."""
+
+
+def server_environment(layout: Layout, port: int, caller: Mapping[str, str]) -> dict[str, str]:
+    """The whole environment of the server process."""
+    package = pathlib.Path(__file__).resolve().parents[1]
+    env = {
+        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "LANG": "C.UTF-8",
+        "HOME": str(layout.run),
+        "TMPDIR": str(layout.temporary),
+        "PYTHONPATH": str(package),
+        "PYTHONUNBUFFERED": "1",
+        "AUTH": "true",
+        "BIND_HOST": "127.0.0.1",
+        "GATEWAY_PORT": str(port),
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+        "MINISTACK_HOST": "127.0.0.1",
+        "MINISTACK_REGION": "us-east-1",
+        "MINISTACK_ACCOUNT_ID": "111111111111",
+        "DOCKER_HOST": "tcp://127.0.0.1:1",  # no container is ever started
+        "IOT_MTLS_ENABLED": "0",
+        "SFTP_ENABLED": "0",
+        "LOG_LEVEL": caller.get("LOCALCLOUD_LOG_LEVEL", "INFO"),
+        "LOCALCLOUD_DIR": str(layout.base),
+    }
+    env.update({name: caller[name] for name in PASSED_ON if name in caller})
+    return env

@@ -1,0 +1,1 @@
+"""The test suite behind `make test` and the checks behind `make verify`."""

@@ -1,0 +1,75 @@
+"""The checks behind `make verify`: format, lint, generated files, clean tree."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+TOOLS = pathlib.Path(sys.prefix) / "bin"
+SAM = pathlib.Path(sys.prefix).parent / "sam" / "bin" / "sam"
+
+
+def run(*command: str, **environment: str) -> str:
+    """Runs a command; returns what it printed if it failed, or printed anything where silence is success."""
+    done = subprocess.run(command, cwd=ROOT, env=os.environ | environment, capture_output=True, text=True)
+    return done.stdout + done.stderr if done.returncode else ""
+
+
+def formatted() -> str:
+    """gofmt and ruff have nothing to change."""
+    files = subprocess.run(["git", "ls-files", "*.go"], cwd=ROOT, capture_output=True, text=True).stdout.split()
+    listed = subprocess.run(["gofmt", "-l", *files], cwd=ROOT, capture_output=True, text=True).stdout
+    return listed + run(str(TOOLS / "ruff"), "check", "--quiet", "tests")
+
+
+def linted() -> str:
+    """go vet, staticcheck and cfn-lint find nothing."""
+    # The CDK app is checked by the compiler when it is run below; vetting it would download jsii's runtime twice.
+    packages = ["./functions/...", "./internal/...", "./infra/templates/...", "./statemachine/...", "./tests/contract/..."]
+    return (
+        run("go", "vet", *packages)
+        + run("go", "tool", "-modfile=go.tools.mod", "staticcheck", *packages)
+        + run(str(SAM), "validate", "--lint", AWS_DEFAULT_REGION="us-east-1", SAM_CLI_TELEMETRY="0")
+        + run(str(TOOLS / "cfn-lint"), "infra/environment-role.yaml", *map(str, sorted((ROOT / "infra" / "templates").glob("*[!y].json"))))
+    )
+
+
+def generated() -> str:
+    """The committed templates and picture are what their sources make."""
+    problem = run(sys.executable, "-m", "suite.picture", "--check")
+    node = shutil.which("node")
+    if not node:
+        return problem + "node is missing, and CDK needs it to synthesize infra/templates: install Node.js 22 or 24\n"
+    with tempfile.TemporaryDirectory() as fresh:
+        problem += run("go", "run", "./infra", "-out", fresh, CDK_VALIDATION="false", JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION="1")
+        for file in sorted(pathlib.Path(fresh).iterdir()):
+            committed = ROOT / "infra" / "templates" / file.name
+            if not committed.exists() or committed.read_bytes() != file.read_bytes():
+                problem += f"infra/templates/{file.name} is not what infra/ synthesizes: run `make generate`\n"
+    return problem
+
+
+def clean() -> str:
+    """Nothing is uncommitted."""
+    return subprocess.run(["git", "status", "--porcelain"], cwd=ROOT, capture_output=True, text=True).stdout
+
+
+def main() -> int:
+    """Runs every check, also after one has failed."""
+    failed = 0
+    for check in (formatted, linted, generated, clean):
+        problem = check()
+        failed += bool(problem)
+        print(f"{'FAILED' if problem else 'ok':<7} {check.__name__:<10} {(check.__doc__ or '').splitlines()[0]}")
+        if problem:
+            print(problem)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
