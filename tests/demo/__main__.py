@@ -13,7 +13,7 @@ import sys
 import time
 from typing import Any
 
-from . import deploy, execution
+from . import audit, deploy, execution
 from .cloud import ROOT, Cloud, CommandFailed, run
 from .cluster import Cluster, ClusterError
 from .table import Table
@@ -88,7 +88,7 @@ def _demo(cloud: Cloud, request: str, path: pathlib.Path) -> float:
     print("\nresult document")
     print(json.dumps(result, indent=2))
     _look(cloud, result)
-    _calls(cloud, before)
+    _calls(cloud, result, before)
     _explore(cloud, result, started["executionArn"])
     return seconds
 
@@ -114,9 +114,14 @@ def _look(cloud: Cloud, result: dict[str, Any]) -> None:
         print(f"  {title:<14} {', '.join(shown)}" + (f" and {hidden} of Kubernetes' own" if hidden else ""))
 
 
-def _calls(cloud: Cloud, since: float) -> None:
+def _calls(cloud: Cloud, result: dict[str, Any], since: float) -> None:
+    """Shows what the execution changed, counted where it arrived: at the endpoint and at the API server."""
     counted = run([sys.executable, "-m", "localcloud", "calls", "--dir", str(cloud.directory), "--since", f"{since:.3f}", "--mutating"])
     print(f"\nmutating calls of this execution\n{counted.rstrip()}")
+    writes = audit.writes(cloud, result["cluster"]["name"], since)
+    for what, count in sorted(writes.items()):
+        print(f"{count:6}  {'Kubernetes':<12}  {what}")
+    print(f"{writes.total():6}  in the cluster")
 
 
 def _explore(cloud: Cloud, result: dict[str, Any], arn: str) -> None:

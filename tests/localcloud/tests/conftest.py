@@ -44,6 +44,9 @@ class Cloud:
 
     layout: Layout
     env: dict[str, str]
+    # Kept, because a client is slow to make.
+    session: botocore.session.Session = dataclasses.field(default_factory=botocore.session.Session)
+    clients: dict[tuple[Any, ...], botocore.client.BaseClient] = dataclasses.field(default_factory=dict)
 
     def client(self, service: str, account: str = "platform", region: str = "us-east-1", **keys: str) -> botocore.client.BaseClient:
         """A client with the deployer's keys, or with the keys given."""
@@ -51,8 +54,11 @@ class Cloud:
         if account == "target":
             names = ("LOCALCLOUD_TARGET_ACCESS_KEY_ID", "LOCALCLOUD_TARGET_SECRET_ACCESS_KEY")
         keys = keys or {"aws_access_key_id": self.env[names[0]], "aws_secret_access_key": self.env[names[1]]}
-        session = botocore.session.Session()
-        return session.create_client(service, region_name=region, endpoint_url=self.env["AWS_ENDPOINT_URL"], **keys)
+        key = (service, region, *sorted(keys.items()))
+        if key not in self.clients:
+            endpoint = self.env["AWS_ENDPOINT_URL"]
+            self.clients[key] = self.session.create_client(service, region_name=region, endpoint_url=endpoint, **keys)
+        return self.clients[key]
 
     def start_deploy(self, name: str, resources: Template, outputs: Template | None = None, update: bool = False, **more: Any) -> None:
         """Begin to create or update a stack."""

@@ -81,7 +81,7 @@ def test_identities(cloud: Cloud) -> None:
         cloud.client("iam", **secret).list_users()
 
 
-def test_calls_are_recorded(cloud: Cloud) -> None:
+def test_calls_are_recorded(cloud: Cloud, capsys: pytest.CaptureFixture[str]) -> None:
     began = time.time()
     ssm = cloud.client("ssm", "target")
     ssm.put_parameter(Name="/recorded", Value="v", Type="String")
@@ -92,6 +92,13 @@ def test_calls_are_recorded(cloud: Cloud) -> None:
         ("GetParameter", False, "222222222222", 200),
     ]
     assert found[0]["principal"] == "arn:aws:iam::222222222222:user/deployer"
+    base = ["calls", "--dir", str(cloud.layout.base), "--since", str(began - 0.001), "--account", "222222222222"]
+    counts = {}
+    for name, more in {"mutating": ["--mutating"], "ignored": ["--mutating", "--ignore", "ssm:PutParameter"]}.items():
+        assert __main__.main([*base, *more]) == 0
+        counts[name] = capsys.readouterr().out.split()
+    assert counts["mutating"] == ["1", "222222222222", "ssm:PutParameter", "1", "total"]
+    assert counts["ignored"] == ["0", "total"]
 
 
 def test_what_counts_as_mutating() -> None:

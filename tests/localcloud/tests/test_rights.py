@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import botocore.exceptions
+import functions
 import pytest
 from conftest import Cloud, role, until
 
@@ -67,3 +68,44 @@ def test_a_failed_stack_keeps_its_name(cloud: Cloud) -> None:
     assert stacks.create_stack(StackName="again", TemplateBody=TEMPLATE, ClientRequestToken="t")["StackId"] == first["StackId"]
     with pytest.raises(botocore.exceptions.ClientError, match="AlreadyExists"):
         stacks.create_stack(StackName="again", TemplateBody=TEMPLATE, ClientRequestToken="u")
+
+
+def test_conditions_on_transport_and_principal(cloud: Cloud) -> None:
+    """SAM's artifact bucket refuses what is not TLS; bucket policies name roles by aws:PrincipalArn."""
+    s3 = cloud.client("s3")
+    s3.create_bucket(Bucket="conditions")
+    deny = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": ["arn:aws:s3:::conditions", "arn:aws:s3:::conditions/*"]}
+    statements = [
+        {**deny, "Condition": {"Bool": {"aws:SecureTransport": "false"}}},
+        {**deny, "Condition": {"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::111111111111:role/denied"}}},
+    ]
+    s3.put_bucket_policy(Bucket="conditions", Policy=json.dumps({"Version": "2012-10-17", "Statement": statements}))
+    s3.put_object(Bucket="conditions", Key="k", Body=b"v")
+    document = {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Principal": {"AWS": {"Ref": "AWS::AccountId"}}, "Action": "sts:AssumeRole"}],
+    }
+    everything = {
+        "PolicyName": "p",
+        "PolicyDocument": {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]},
+    }
+    properties = {"RoleName": "denied", "AssumeRolePolicyDocument": document, "Policies": [everything]}
+    cloud.deploy("denied", {"Role": {"Type": "AWS::IAM::Role", "Properties": properties}})
+    keys = cloud.client("sts").assume_role(RoleArn="arn:aws:iam::111111111111:role/denied", RoleSessionName="tester")["Credentials"]
+    session = {
+        "aws_access_key_id": keys["AccessKeyId"],
+        "aws_secret_access_key": keys["SecretAccessKey"],
+        "aws_session_token": keys["SessionToken"],
+    }
+    with pytest.raises(botocore.exceptions.ClientError, match="AccessDenied"):
+        cloud.client("s3", **session).get_object(Bucket="conditions", Key="k")
+
+
+def test_right_to_read_one_layer_version(cloud: Cloud) -> None:
+    publish = cloud.client("lambda").publish_layer_version
+    first, second = (publish(LayerName="read", Content={"ZipFile": functions.archive({"f": text})}) for text in ("1", "2"))
+    rights = [{"Effect": "Allow", "Action": "lambda:GetLayerVersion", "Resource": first["LayerVersionArn"]}]
+    reader = cloud.client("lambda", **limited(cloud, "layer-reader", rights))
+    assert reader.get_layer_version(LayerName="read", VersionNumber=first["Version"])["Version"] == first["Version"]
+    with pytest.raises(botocore.exceptions.ClientError, match="AccessDenied"):
+        reader.get_layer_version(LayerName="read", VersionNumber=second["Version"])

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import botocore.exceptions
 import functions
 import pytest
-from conftest import Cloud, role, until
+from conftest import Cloud, StackFailed, role, until
 
 # Fails with the event's errors one after the other, then answers with the event.
 _BODY = """
@@ -167,3 +168,50 @@ def test_null_is_present(cloud: Cloud, machine_role: str) -> None:
     states = {"Start": {"Type": "Pass", "Parameters": {"a.$": "$.present"}, "End": True}}
     execution = run(cloud, machine_role, "null", states, {"present": None})
     assert json.loads(execution["output"]) == {"a": None}
+
+
+def test_the_same_execution_twice(cloud: Cloud, worker: str, machine_role: str) -> None:
+    client = cloud.client("stepfunctions")
+    definition = json.dumps({"StartAt": "Start", "States": {"Start": {"Type": "Wait", "Seconds": 2, "End": True}}})
+    arn = client.create_state_machine(name="twice", definition=definition, roleArn=machine_role)["stateMachineArn"]
+    first = client.start_execution(stateMachineArn=arn, name="e", input="{}")
+    assert client.start_execution(stateMachineArn=arn, name="e", input="{}")["executionArn"] == first["executionArn"]
+    with pytest.raises(botocore.exceptions.ClientError, match="ExecutionAlreadyExists"):
+        client.start_execution(stateMachineArn=arn, name="e", input='{"other": 1}')
+
+
+DEFINITIONS = {
+    "not JSON": "{",
+    "no start": json.dumps({"StartAt": "A", "States": {"B": {"Type": "Succeed"}}}),
+    "dangling next": json.dumps({"StartAt": "A", "States": {"A": {"Type": "Pass", "Next": "B"}}}),
+    "no end": json.dumps({"StartAt": "A", "States": {"A": {"Type": "Pass"}}}),
+}
+
+
+@pytest.mark.parametrize("case", DEFINITIONS)
+def test_definitions_that_are_none(cloud: Cloud, machine_role: str, case: str) -> None:
+    with pytest.raises(botocore.exceptions.ClientError, match="Invalid State Machine Definition"):
+        cloud.client("stepfunctions").create_state_machine(name="none", definition=DEFINITIONS[case], roleArn=machine_role)
+
+
+def test_definition_in_a_template(cloud: Cloud, machine_role: str) -> None:
+    def machine(definition: str) -> dict[str, Any]:
+        return {
+            "Machine": {"Type": "AWS::StepFunctions::StateMachine", "Properties": {"RoleArn": machine_role, "DefinitionString": definition}}
+        }
+
+    with pytest.raises(StackFailed, match="MISSING_TRANSITION_TARGET"):
+        cloud.deploy("machine-bad", machine(DEFINITIONS["dangling next"]))
+    cloud.deploy("machine-good", machine(json.dumps({"StartAt": "A", "States": {"A": {"Type": "Succeed"}}})))
+
+
+def test_states_of_branches_are_in_the_history(cloud: Cloud, machine_role: str) -> None:
+    def branch(name: str) -> dict[str, Any]:
+        return {"StartAt": name, "States": {name: {"Type": "Pass", "Parameters": {"state.$": "$$.State.Name"}, "End": True}}}
+
+    states = {"Start": {"Type": "Parallel", "Branches": [branch("Left"), branch("Right")], "End": True}}
+    execution = run(cloud, machine_role, "history", states, {})
+    assert json.loads(execution["output"]) == [{"state": "Left"}, {"state": "Right"}]
+    events = cloud.client("stepfunctions").get_execution_history(executionArn=execution["executionArn"])["events"]
+    entered = {e["stateEnteredEventDetails"]["name"] for e in events if e["type"] == "PassStateEntered"}
+    assert entered == {"Left", "Right"}

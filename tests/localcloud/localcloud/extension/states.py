@@ -1,7 +1,8 @@
 """Step Functions: what MiniStack's interpreter lets pass and AWS does not.
 
-A path that leads nowhere is States.Runtime, which no States.ALL catches, instead of null; a
-machine may invoke only what its own role allows; a result above 256 KiB ends the execution.
+A definition must be a machine; starting the same execution twice is one execution; a path that
+leads nowhere is States.Runtime, which no States.ALL catches, instead of null; a machine may invoke
+only what its own role allows; a result above 256 KiB ends the execution.
 https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html
 """
 
@@ -13,6 +14,7 @@ import json
 from typing import Any
 
 from ministack.services import lambda_svc, stepfunctions
+from ministack.services.cloudformation import provisioners
 
 from localcloud.extension import rights
 
@@ -31,6 +33,83 @@ def install() -> None:
     stepfunctions._error_matches = _strict_match(stepfunctions._error_matches)
     stepfunctions._execute_task = _with_role(stepfunctions._execute_task)
     stepfunctions._call_lambda = _checked_invocation(stepfunctions._call_lambda)
+    stepfunctions._start_execution = _idempotent(stepfunctions._start_execution)
+    stepfunctions._create_state_machine = _with_definition(stepfunctions._create_state_machine)
+    stepfunctions._update_state_machine = _with_definition(stepfunctions._update_state_machine)
+    handlers = provisioners._RESOURCE_HANDLERS["AWS::StepFunctions::StateMachine"]
+    handlers["create"] = _resource_with_definition(handlers["create"])
+
+
+def _idempotent(original: Any) -> Any:
+    """StartExecution with the name and input of an execution that runs answers with that execution."""
+
+    @functools.wraps(original)
+    def start(data: dict[str, Any]) -> Any:
+        machine = stepfunctions._state_machines.get(data.get("stateMachineArn", ""))
+        if machine and data.get("name"):
+            arn = f"{machine['stateMachineArn'].replace(':stateMachine:', ':execution:')}:{data['name']}"
+            execution = stepfunctions._executions.get(arn)
+            if execution and execution["status"] == "RUNNING" and execution["input"] == data.get("input", "{}"):
+                return stepfunctions.json_response({"executionArn": arn, "startDate": execution["startDate"]})
+        return original(data)
+
+    return start
+
+
+def _with_definition(original: Any) -> Any:
+    @functools.wraps(original)
+    def save(data: dict[str, Any]) -> Any:
+        if "definition" in data:
+            problem = definition_problem(data["definition"])
+            if problem:
+                return stepfunctions.error_response_json("InvalidDefinition", f"Invalid State Machine Definition: '{problem}'", 400)
+        return original(data)
+
+    return save
+
+
+def _resource_with_definition(original: Any) -> Any:
+    """The CloudFormation type writes its record itself, so the definition is looked at afterwards."""
+
+    @functools.wraps(original)
+    def create(logical_id: str, properties: dict[str, Any], stack: str) -> Any:
+        arn, attributes = original(logical_id, properties, stack)
+        problem = definition_problem(stepfunctions._state_machines[arn]["definition"])
+        if problem:
+            stepfunctions._state_machines.pop(arn)
+            raise ValueError(f"Invalid State Machine Definition: '{problem}'")
+        return arn, attributes
+
+    return create
+
+
+def definition_problem(text: str) -> str:
+    """What is structurally wrong with a definition: not JSON, or a transition that leads nowhere."""
+    try:
+        machine = json.loads(text)
+    except json.JSONDecodeError as error:
+        return f"INVALID_JSON_DESCRIPTION: {error}"
+    return _machine_problem(machine, "/States")
+
+
+def _machine_problem(machine: Any, path: str) -> str:
+    states = machine.get("States") if isinstance(machine, dict) else None
+    if not isinstance(states, dict) or machine.get("StartAt") not in states:
+        return f"MISSING_TRANSITION_TARGET: StartAt at {path}"
+    for name, state in states.items():
+        targets = [state[key] for key in ("Next", "Default") if key in state]
+        targets += [rule["Next"] for key in ("Catch", "Choices") for rule in state.get(key, []) if "Next" in rule]
+        missing = [target for target in targets if target not in states]
+        if missing:
+            return f"MISSING_TRANSITION_TARGET: {missing[0]} at {path}/{name}"
+        if state.get("Type") not in ("Choice", "Succeed", "Fail") and "Next" not in state and state.get("End") is not True:
+            return f"MISSING_END_STATE: {path}/{name}"
+        nested = [*state.get("Branches", []), *([state[k] for k in ("Iterator", "ItemProcessor") if k in state])]
+        for number, branch in enumerate(nested):
+            problem = _machine_problem(branch, f"{path}/{name}/Branches[{number}]/States")
+            if problem:
+                return problem
+    return ""
 
 
 def _require(path: Any, field: str, data: Any, context: Any) -> None:
