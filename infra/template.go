@@ -55,6 +55,11 @@ func (t *template) optional(name, description string) *string {
 	return t.parameter(name, awscdk.CfnParameterProps{Description: &description, Default: ""}).ValueAsString()
 }
 
+// number declares a parameter that takes a number.
+func (t *template) number(name, description string) *float64 {
+	return t.parameter(name, awscdk.CfnParameterProps{Description: &description, Type: jsii.String("Number")}).ValueAsNumber()
+}
+
 // choice declares a parameter with a closed set of values.
 func (t *template) choice(name, description string, values ...string) *string {
 	return t.parameter(name, awscdk.CfnParameterProps{Description: &description, AllowedValues: jsii.Strings(values...)}).ValueAsString()
@@ -108,6 +113,15 @@ func empty(value *string) awscdk.ICfnRuleConditionExpression {
 // named is the tag that consoles show as a resource's name.
 func named(name string) *[]*awscdk.CfnTag {
 	return &[]*awscdk.CfnTag{{Key: jsii.String("Name"), Value: sub(name)}}
+}
+
+// elements is a list of texts for a property whose type takes references besides texts.
+func elements(texts *[]*string) *[]any {
+	list := make([]any, 0, len(*texts))
+	for _, text := range *texts {
+		list = append(list, text)
+	}
+	return &list
 }
 
 // sorted returns the keys of m in order, so that a map renders the same way every time.

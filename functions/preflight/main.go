@@ -3,12 +3,20 @@
 package main
 
 import (
+	"maps"
+	"slices"
+
 	"github.com/harmonix-eks/environment-provider/internal/account"
 	"github.com/harmonix-eks/environment-provider/internal/preflight"
 	"github.com/harmonix-eks/environment-provider/internal/stage"
 )
 
+type config struct {
+	Layers map[string]string `env:"KUBECTL_LAYERS" envKeyValSeparator:"="`
+}
+
 func main() {
-	rt := stage.Load[struct{}]()
-	stage.Start("Preflight", rt.Log, preflight.New(rt.AWS, account.NewConnector(rt.AWS)).Run)
+	rt := stage.Load[config]()
+	versions := slices.Sorted(maps.Keys(rt.Config.Layers))
+	stage.Start("Preflight", rt.Log, preflight.New(rt.AWS, account.NewConnector(rt.AWS), versions).Run)
 }

@@ -18,9 +18,20 @@ var (
 	// Cluster is the EKS control plane, its OIDC provider and the access entries.
 	//go:embed cluster.json
 	Cluster string
+	// Egress is the NAT gateways, the VPC endpoints and the flow log.
+	//go:embed egress.json
+	Egress string
 	// Kubectl is the kubectl function inside the environment's VPC.
 	//go:embed kubectl.json
 	Kubectl string
+	// CapacityManaged is a managed node group, CapacityFargate a Fargate profile.
+	//go:embed capacity-managed.json
+	CapacityManaged string
+	//go:embed capacity-fargate.json
+	CapacityFargate string
+	// AddonRoles is the roles of the add-ons' service accounts.
+	//go:embed addonroles.json
+	AddonRoles string
 	// Provider is what Harmonix reads: outputs and SSM parameters.
 	//go:embed provider.json
 	Provider string

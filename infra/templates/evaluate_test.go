@@ -137,6 +137,9 @@ func (s stack) call(function string, argument any) (result any, ok bool) {
 	}
 	arguments, _ := s.evaluate(argument).([]any)
 	switch function {
+	case "Condition": // within another condition; a policy's has an object
+		name, ok := argument.(string)
+		return ok && s.holds(name), ok
 	case "Ref":
 		return s.ref(argument.(string)), true
 	case "Fn::GetAtt":

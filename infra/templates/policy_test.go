@@ -75,6 +75,10 @@ func TestRoleQuotas(t *testing.T) {
 		"bootstrap": deploy(t, templates.Bootstrap, nil),
 		"FARGATE":   deploy(t, templates.Identity, longest(map[string]string{"NodeType": "FARGATE"})),
 		"MANAGED":   deploy(t, templates.Identity, longest(map[string]string{"NodeType": "MANAGED", "AssumableRoles": strings.Repeat("a", 2048)})),
+		"egress":    deploy(t, templates.Egress, outward(3, longest(nil))),
+		"add-ons": deploy(t, templates.AddonRoles, longest(map[string]string{
+			"NodeType": "MANAGED", "Issuer": issuer, "OidcProviderArn": "arn:aws:iam::222222222222:oidc-provider/" + issuer,
+		})),
 	} {
 		for id, role := range roles(s) {
 			if _, size := inline(t, role); size > 10_240 {
@@ -229,17 +233,21 @@ func TestHarmonixRoles(t *testing.T) {
 // Every statement on "*" is listed, so that a new one is a decision.
 func TestWildcards(t *testing.T) {
 	known := map[string][]string{
-		"ServiceRole":      {"CreateKeys", "DescribeParameters", "ListOIDCProviders", "Network", "ReadNetwork"},
-		"OperationsRole":   {"Read"},
-		"ProvisioningRole": {"LoadBalancers", "Read"},
-		"KubectlRole":      {"NetworkInterfaces"},
-		"AdminRole":        {"ListClusters"},
+		"ServiceRole": {"CreateKeys", "DescribeParameters", "Egress", "LaunchTemplates", "ListOIDCProviders", "Network", "ReadNetwork"},
+		// The controller's authors' own policy.
+		"LoadBalancerControllerRole": {"Create", "CreateListeners", "Integrations", "Listeners", "LoadBalancers", "Network", "Own", "Rules", "ServiceLinkedRole"},
+		"OperationsRole":             {"Read"},
+		"ProvisioningRole":           {"LoadBalancers", "Read"},
+		"KubectlRole":                {"NetworkInterfaces"},
+		"AdminRole":                  {"ListClusters"},
 	}
 	got := map[string][]string{}
 	for _, s := range []stack{
 		deploy(t, templates.Bootstrap, nil),
 		deploy(t, templates.Identity, map[string]string{"NodeType": "FARGATE"}),
 		deploy(t, templates.Identity, map[string]string{"NodeType": "MANAGED"}),
+		deploy(t, templates.Egress, outward(3, nil)),
+		deploy(t, templates.AddonRoles, map[string]string{"NodeType": "MANAGED"}),
 	} {
 		for id, role := range roles(s) {
 			list, _ := inline(t, role)
@@ -280,8 +288,13 @@ func TestServiceRole(t *testing.T) {
 		t.Errorf("iam:PassRole is not limited to the environment's roles and to services: %+v", passed)
 	}
 	// The service role passes and makes every role of an environment, and no other.
-	for _, nodeType := range []string{"FARGATE", "MANAGED"} {
-		for id, role := range roles(deploy(t, templates.Identity, longest(map[string]string{"NodeType": nodeType}))) {
+	for _, s := range []stack{
+		deploy(t, templates.Identity, longest(map[string]string{"NodeType": "FARGATE"})),
+		deploy(t, templates.Identity, longest(map[string]string{"NodeType": "MANAGED"})),
+		deploy(t, templates.Egress, outward(3, longest(nil))),
+		deploy(t, templates.AddonRoles, longest(map[string]string{"NodeType": "MANAGED"})),
+	} {
+		for id, role := range roles(s) {
 			name, _ := role.Properties["RoleName"].(string)
 			covered := slices.ContainsFunc(texts(passed.Resource), func(arn string) bool {
 				_, suffix, _ := strings.Cut(arn, ":role/*")

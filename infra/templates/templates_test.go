@@ -20,8 +20,13 @@ func all() map[string]string {
 		"network":   templates.Network,
 		"identity":  templates.Identity,
 		"cluster":   templates.Cluster,
+		"egress":    templates.Egress,
 		"kubectl":   templates.Kubectl,
 		"provider":  templates.Provider,
+
+		"capacity-managed": templates.CapacityManaged,
+		"capacity-fargate": templates.CapacityFargate,
+		"addonroles":       templates.AddonRoles,
 	}
 }
 
@@ -105,6 +110,21 @@ func TestInterface(t *testing.T) {
 			reason:     "made beside the cluster, so it takes nothing from it",
 			parameters: "Architecture ArtifactBucket AssumableRoles FunctionKey LayerKey LayerVersion Name Prefix RoleArn SecurityGroupId SubnetIds",
 			outputs:    "FunctionArn LayerVersionArn",
+		},
+		"capacity-managed": {
+			reason:     "takes network, identity and the cluster's version",
+			parameters: "AmiType DesiredSize DiskDevice DiskSize InstanceType KubernetesVersion MaxSize MinSize Name NodeRoleArn Prefix SubnetIds",
+			outputs:    "LaunchTemplateId NodeGroupArn",
+		},
+		"capacity-fargate": {
+			reason:     "knows nothing of nodes",
+			parameters: "Name PodExecutionRoleArn Prefix SubnetIds",
+			outputs:    "ProfileArn",
+		},
+		"addonroles": {
+			reason:     "takes the cluster's issuer",
+			parameters: "Issuer Name NodeType OidcProviderArn Prefix",
+			outputs:    "FluentBitRoleArn LoadBalancerControllerRoleArn",
 		},
 	}
 	for name, tc := range cases {

@@ -5,23 +5,15 @@ package access
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/lambda"
-
-	"github.com/harmonix-eks/environment-provider/internal/account"
 	"github.com/harmonix-eks/environment-provider/internal/awsauth"
 	"github.com/harmonix-eks/environment-provider/internal/environment"
 	"github.com/harmonix-eks/environment-provider/internal/fault"
 	"github.com/harmonix-eks/environment-provider/internal/kubectl/client"
 	"github.com/harmonix-eks/environment-provider/internal/stage"
+	"github.com/harmonix-eks/environment-provider/internal/target"
 )
-
-type connector interface {
-	Connect(ctx context.Context, target account.Target) (aws.Config, error)
-}
 
 // cluster is the part of the kubectl function that the stage needs.
 type cluster interface {
@@ -30,34 +22,23 @@ type cluster interface {
 }
 
 // Stage is the Access stage.
-type Stage struct{ connector connector }
+type Stage struct{ connector target.Connector }
 
 // New returns the stage.
-func New(c connector) *Stage { return &Stage{connector: c} }
+func New(c target.Connector) *Stage { return &Stage{connector: c} }
 
 // Run converges aws-auth and the RBAC objects through the environment's kubectl function.
 func (s *Stage) Run(ctx context.Context, in stage.Input) (*environment.Access, error) {
-	cfg, err := s.connector.Connect(ctx, account.TargetOf(in.State.Request))
+	t, err := target.Connect(ctx, s.connector, in)
 	if err != nil {
 		return nil, err
 	}
-	kubectl := client.New(lambda.NewFromConfig(cfg), in.State.Names.KubectlFunction, in.State.Names.Cluster, in.State.Identity.ClusterAdminRoleARN)
-	changes, err := converge(ctx, kubectl, in.State)
+	changes, err := converge(ctx, client.Of(t.Config, in.State), in.State)
 	if err != nil {
 		return nil, settle(err, in.Entered)
 	}
-	section := &environment.Access{Progress: environment.Progress{Change: environment.Unchanged}}
-	for _, c := range changes {
-		if c.Change != environment.Unchanged {
-			section.Objects = append(section.Objects, c.Object)
-			section.Change = environment.Updated
-		}
-	}
-	// All of them new: this is the environment's first time.
-	if !slices.ContainsFunc(changes, func(c client.Change) bool { return c.Change != environment.Created }) {
-		section.Change = environment.Created
-	}
-	return section, nil
+	change, objects := client.Summarize(changes)
+	return &environment.Access{Progress: environment.Progress{Change: change}, Objects: objects}, nil
 }
 
 // propagation is how long an access entry may take to be known to the API server: 30 s were

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
@@ -27,13 +28,14 @@ func codeOf(err error) fault.Code {
 		return fault.Transient
 	}
 	switch code := api.ErrorCode(); {
-	case slices.Contains([]string{"Throttling", "ThrottlingException", "ThrottledException", "RequestLimitExceeded", "TooManyRequestsException", "ProvisionedThroughputExceededException", "SlowDown"}, code):
-		return fault.Throttled
-	case strings.HasPrefix(code, "AccessDenied") || slices.Contains([]string{"UnauthorizedOperation", "Forbidden"}, code):
-		return fault.AccessDenied
+	// Before the SDK's throttles, which count one of these among them.
 	case slices.Contains([]string{"LimitExceeded", "LimitExceededException", "ServiceQuotaExceededException", "ResourceLimitExceededException"}, code):
 		return fault.QuotaExceeded
-	case slices.Contains([]string{"ExpiredToken", "ExpiredTokenException", "RequestTimeout", "InternalError", "InternalFailure", "ServiceUnavailable", "ServiceUnavailableException", "ServerException", "ServiceException"}, code):
+	case throttled(code):
+		return fault.Throttled
+	case strings.HasPrefix(code, "AccessDenied") || slices.Contains([]string{"UnauthorizedOperation", "Forbidden", "InvalidClientTokenId", "UnrecognizedClientException"}, code):
+		return fault.AccessDenied
+	case slices.Contains([]string{"ExpiredToken", "ExpiredTokenException", "RequestExpired", "RequestTimeout", "InternalError", "InternalFailure", "ServiceUnavailable", "ServiceUnavailableException", "ServerException", "ServiceException"}, code):
 		return fault.Transient
 	}
 	var response *smithyhttp.ResponseError
@@ -41,4 +43,10 @@ func codeOf(err error) fault.Code {
 		return fault.Transient
 	}
 	return fault.Failed
+}
+
+// throttled knows the names that services give to throttling.
+func throttled(code string) bool {
+	_, ok := retry.DefaultThrottleErrorCodes[code]
+	return ok
 }

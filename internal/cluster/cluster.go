@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
 
@@ -17,27 +16,23 @@ import (
 	"github.com/harmonix-eks/environment-provider/internal/account"
 	"github.com/harmonix-eks/environment-provider/internal/environment"
 	"github.com/harmonix-eks/environment-provider/internal/fault"
-	"github.com/harmonix-eks/environment-provider/internal/stack"
 	"github.com/harmonix-eks/environment-provider/internal/stage"
+	"github.com/harmonix-eks/environment-provider/internal/target"
 )
 
-type connector interface {
-	Connect(ctx context.Context, target account.Target) (aws.Config, error)
-}
-
 // Stage is the Cluster stage.
-type Stage struct{ connector connector }
+type Stage struct{ connector target.Connector }
 
 // New returns the stage.
-func New(c connector) *Stage { return &Stage{connector: c} }
+func New(c target.Connector) *Stage { return &Stage{connector: c} }
 
 // Run converges the cluster stack. The version it sends is never below the one that runs.
 func (s *Stage) Run(ctx context.Context, in stage.Input) (*environment.Cluster, error) {
-	cfg, err := s.connector.Connect(ctx, account.TargetOf(in.State.Request))
+	t, err := target.Connect(ctx, s.connector, in)
 	if err != nil {
 		return nil, err
 	}
-	live, err := LiveVersion(ctx, eks.NewFromConfig(cfg), in.State.Names.Cluster)
+	live, err := LiveVersion(ctx, eks.NewFromConfig(t.Config), in.State.Names.Cluster)
 	if err != nil {
 		return nil, err
 	}
@@ -45,9 +40,9 @@ func (s *Stage) Run(ctx context.Context, in stage.Input) (*environment.Cluster, 
 	if err != nil {
 		return nil, err
 	}
-	spec := in.Spec(in.State.Names.ClusterStack, templates.Cluster, Parameters(in.State, version))
+	spec := t.Spec(in.State.Names.ClusterStack, templates.Cluster, Parameters(in.State, version))
 	spec.Policy = templates.ClusterPolicy
-	out, err := stack.New(cloudformation.NewFromConfig(cfg), stack.Options{}).Converge(ctx, spec)
+	out, err := t.Stacks.Converge(ctx, spec)
 	if err != nil {
 		return nil, err
 	}

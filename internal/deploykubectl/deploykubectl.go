@@ -15,7 +15,6 @@ import (
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -25,13 +24,9 @@ import (
 	"github.com/harmonix-eks/environment-provider/internal/cluster"
 	"github.com/harmonix-eks/environment-provider/internal/environment"
 	"github.com/harmonix-eks/environment-provider/internal/fault"
-	"github.com/harmonix-eks/environment-provider/internal/stack"
 	"github.com/harmonix-eks/environment-provider/internal/stage"
+	"github.com/harmonix-eks/environment-provider/internal/target"
 )
-
-type connector interface {
-	Connect(ctx context.Context, target account.Target) (aws.Config, error)
-}
 
 // master is the part of Lambda that knows the orchestrator's own kubectl function.
 type master interface {
@@ -49,24 +44,24 @@ type Options struct {
 
 // Stage is the DeployKubectl stage.
 type Stage struct {
-	connector connector
+	connector target.Connector
 	master    master
 	options   Options
 }
 
 // New returns the stage. m answers for the orchestrator's own account and region.
-func New(c connector, m master, o Options) *Stage {
+func New(c target.Connector, m master, o Options) *Stage {
 	return &Stage{connector: c, master: m, options: o}
 }
 
 // Run copies what the target's bucket lacks and converges the kubectl stack. It needs the network
 // core and the roles but not the cluster, and so runs beside it.
 func (s *Stage) Run(ctx context.Context, in stage.Input) (*environment.Kubectl, error) {
-	cfg, err := s.connector.Connect(ctx, account.TargetOf(in.State.Request))
+	t, err := target.Connect(ctx, s.connector, in)
 	if err != nil {
 		return nil, err
 	}
-	version, layer, err := s.layer(ctx, eks.NewFromConfig(cfg), in.State)
+	version, layer, err := s.layer(ctx, eks.NewFromConfig(t.Config), in.State)
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +69,7 @@ func (s *Stage) Run(ctx context.Context, in stage.Input) (*environment.Kubectl, 
 	if err != nil {
 		return nil, account.Classify(err, "read the orchestrator's function %s", s.options.Function)
 	}
-	bucket := newBucket(s3.NewFromConfig(cfg), in.State.Bootstrap.ArtifactBucket)
+	bucket := newBucket(s3.NewFromConfig(t.Config), in.State.Bootstrap.ArtifactBucket)
 	functionKey, err := bucket.put(ctx, "kubectl-function", aws.ToString(function.Configuration.CodeSha256), aws.ToString(function.Code.Location))
 	if err != nil {
 		return nil, err
@@ -84,9 +79,9 @@ func (s *Stage) Run(ctx context.Context, in stage.Input) (*environment.Kubectl, 
 		return nil, err
 	}
 	architecture := string(function.Configuration.Architectures[0])
-	spec := in.Spec(in.State.Names.KubectlStack, templates.Kubectl,
+	spec := t.Spec(in.State.Names.KubectlStack, templates.Kubectl,
 		Parameters(in.State, code{functionKey: functionKey, layerKey: layerKey, layerVersion: version, architecture: architecture}))
-	out, err := stack.New(cloudformation.NewFromConfig(cfg), stack.Options{}).Converge(ctx, spec)
+	out, err := t.Stacks.Converge(ctx, spec)
 	if err != nil {
 		return nil, err
 	}

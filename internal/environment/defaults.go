@@ -5,6 +5,7 @@ package environment
 // although the Harmonix form offers Bottlerocket first; see the design's decision 10.
 const (
 	DefaultCIDR              = "10.0.0.0/24"
+	DefaultNATGateways       = NATSingle
 	DefaultAPIAccessCIDRs    = "0.0.0.0/0"
 	DefaultKubernetesVersion = "1.36"
 	DefaultInstanceType      = "m5.large"
@@ -21,6 +22,9 @@ const (
 	VPCCreateNew   = "create_new"
 	VPCUseExisting = "use_existing"
 
+	NATSingle = "single"
+	NATPerAZ  = "perAz"
+
 	APIPrivate          = "private"
 	APIPublicAndPrivate = "public_and_private"
 
@@ -36,8 +40,12 @@ func (r Request) WithDefaults() Request {
 	setDefault(&r.KubernetesVersion, DefaultKubernetesVersion)
 	if r.VPCConfiguration == VPCCreateNew {
 		setDefault(&r.CIDR, DefaultCIDR)
+		setDefault(&r.NATGateways, DefaultNATGateways)
+		if r.InterfaceEndpoints == nil && r.APIAccess == APIPrivate {
+			r.InterfaceEndpoints = PrivateEndpoints()
+		}
 	} else {
-		r.CIDR = ""
+		r.CIDR, r.NATGateways, r.InterfaceEndpoints = "", "", nil
 	}
 	if r.APIAccess == APIPublicAndPrivate {
 		setDefault(&r.APIAccessCIDRs, DefaultAPIAccessCIDRs)

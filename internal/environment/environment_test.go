@@ -21,7 +21,10 @@ func TestNamesOf(t *testing.T) {
 		NetworkStack:    "EKS-ENV-opa-development-Network",
 		IdentityStack:   "EKS-ENV-opa-development-Identity",
 		ClusterStack:    "EKS-ENV-opa-development-Cluster",
+		EgressStack:     "EKS-ENV-opa-development-Egress",
 		KubectlStack:    "EKS-ENV-opa-development-Kubectl",
+		CapacityStack:   "EKS-ENV-opa-development-Capacity",
+		AddonRolesStack: "EKS-ENV-opa-development-AddonRoles",
 		ProviderStack:   "EKS-ENV-opa-development-Stack",
 		Cluster:         "opa-development-cluster",
 		KubectlFunction: "EKS-ENV-opa-development-kubectl",
@@ -81,18 +84,22 @@ func TestWithDefaults(t *testing.T) {
 		"Managed": {
 			"every field of a node group", request{VPCConfiguration: "create_new", APIAccess: "public_and_private", NodeType: "MANAGED"},
 			request{
-				Operation: "apply", VPCConfiguration: "create_new", CIDR: "10.0.0.0/24", APIAccess: "public_and_private",
+				Operation: "apply", VPCConfiguration: "create_new", CIDR: "10.0.0.0/24", NATGateways: "single", APIAccess: "public_and_private",
 				APIAccessCIDRs: "0.0.0.0/0", KubernetesVersion: "1.36", NodeType: "MANAGED", InstanceType: "m5.large",
 				AMIType: "AL2023_x86_64_STANDARD", NodeGroupMinSize: 1, NodeGroupDesiredSize: 1, NodeGroupMaxSize: 2, NodeGroupDiskSize: 20,
 			},
 		},
 		"Fargate": {
 			"no node fields, even if given", request{VPCConfiguration: "create_new", APIAccess: "private", NodeType: "FARGATE", NodeGroupMinSize: 7, AMIType: "AL2_x86_64"},
-			request{Operation: "apply", VPCConfiguration: "create_new", CIDR: "10.0.0.0/24", APIAccess: "private", KubernetesVersion: "1.36", NodeType: "FARGATE"},
+			request{Operation: "apply", VPCConfiguration: "create_new", CIDR: "10.0.0.0/24", NATGateways: "single", InterfaceEndpoints: environment.PrivateEndpoints(), APIAccess: "private", KubernetesVersion: "1.36", NodeType: "FARGATE"},
+		},
+		"Existing": {
+			"no gateways and endpoints in a VPC that is not ours", request{VPCConfiguration: "use_existing", VPCID: "vpc-01234567", APIAccess: "private", NodeType: "FARGATE", NATGateways: "perAz", InterfaceEndpoints: []string{"sts"}},
+			request{Operation: "apply", VPCConfiguration: "use_existing", VPCID: "vpc-01234567", APIAccess: "private", KubernetesVersion: "1.36", NodeType: "FARGATE"},
 		},
 		"Harmonix": {
-			"what the form sends is honoured", request{Operation: "apply", VPCConfiguration: "create_new", CIDR: "10.1.0.0/16", APIAccess: "private", KubernetesVersion: "1.35", NodeType: "MANAGED", InstanceType: "t3.medium", AMIType: "BOTTLEROCKET_x86_64", NodeGroupMinSize: 3, NodeGroupDiskSize: 50},
-			request{Operation: "apply", VPCConfiguration: "create_new", CIDR: "10.1.0.0/16", APIAccess: "private", KubernetesVersion: "1.35", NodeType: "MANAGED", InstanceType: "t3.medium", AMIType: "BOTTLEROCKET_x86_64", NodeGroupMinSize: 3, NodeGroupDesiredSize: 3, NodeGroupMaxSize: 3, NodeGroupDiskSize: 50},
+			"what the form sends is honoured", request{Operation: "apply", VPCConfiguration: "create_new", CIDR: "10.1.0.0/16", NATGateways: "perAz", InterfaceEndpoints: []string{}, APIAccess: "private", KubernetesVersion: "1.35", NodeType: "MANAGED", InstanceType: "t3.medium", AMIType: "BOTTLEROCKET_x86_64", NodeGroupMinSize: 3, NodeGroupDiskSize: 50},
+			request{Operation: "apply", VPCConfiguration: "create_new", CIDR: "10.1.0.0/16", NATGateways: "perAz", InterfaceEndpoints: []string{}, APIAccess: "private", KubernetesVersion: "1.35", NodeType: "MANAGED", InstanceType: "t3.medium", AMIType: "BOTTLEROCKET_x86_64", NodeGroupMinSize: 3, NodeGroupDesiredSize: 3, NodeGroupMaxSize: 3, NodeGroupDiskSize: 50},
 		},
 	}
 	for name, tc := range cases {
@@ -116,6 +123,8 @@ func TestWarnings(t *testing.T) {
 	}{
 		"Quiet":  {"nothing to say", environment.Request{CIDR: "10.0.0.0/24", ClusterAdminRole: "arn:aws:iam::222222222222:role/admin"}, 0},
 		"Docker": {"the bridge of container engines", environment.Request{CIDR: "172.17.4.0/24"}, 1},
+		"Crowd":  {"endpoints take the addresses of nodes and pods", environment.Request{CIDR: "10.0.0.0/24", InterfaceEndpoints: environment.PrivateEndpoints()}, 1},
+		"Space":  {"a larger block has room for them", environment.Request{CIDR: "10.0.0.0/23", InterfaceEndpoints: environment.PrivateEndpoints()}, 0},
 		"Path":   {"aws-auth drops paths", environment.Request{ClusterAdminRole: "arn:aws:iam::222222222222:role/team/admin"}, 1},
 	}
 	for name, tc := range cases {
@@ -156,7 +165,8 @@ func TestSchemaAgrees(t *testing.T) {
 		if property.Title == "" || property.Description == "" {
 			t.Errorf("%s has no title or description", field)
 		}
-		if required[field] == (options == "omitempty") {
+		optional := options == "omitempty" || options == "omitzero"
+		if required[field] == optional {
 			t.Errorf("%s is required in one of type and schema only", field)
 		}
 		if !required[field] && !cmp.Equal(property.Default, defaults[field]) {

@@ -18,7 +18,11 @@ type Names struct {
 	NetworkStack   string `json:"networkStack"`
 	IdentityStack  string `json:"identityStack"`
 	ClusterStack   string `json:"clusterStack"`
+	EgressStack    string `json:"egressStack"`
 	KubectlStack   string `json:"kubectlStack"`
+	CapacityStack  string `json:"capacityStack"`
+	// AddonRolesStack is the stack of the roles of service accounts.
+	AddonRolesStack string `json:"addonRolesStack"`
 	// ProviderStack is the stack that Harmonix knows as metadata.stackName and deletes.
 	ProviderStack string `json:"providerStack"`
 
@@ -47,7 +51,10 @@ func NamesOf(r Request) Names {
 		NetworkStack:    stack("Network"),
 		IdentityStack:   stack("Identity"),
 		ClusterStack:    stack("Cluster"),
+		EgressStack:     stack("Egress"),
 		KubectlStack:    stack("Kubectl"),
+		CapacityStack:   stack("Capacity"),
+		AddonRolesStack: stack("AddonRoles"),
 		ProviderStack:   stack("Stack"),
 		Cluster:         environment + "-cluster",
 		KubectlFunction: stack("kubectl"),
@@ -59,7 +66,10 @@ func NamesOf(r Request) Names {
 
 // Stacks lists the environment's own stacks in the order of their making.
 func (n Names) Stacks() []string {
-	return []string{n.NetworkStack, n.IdentityStack, n.ClusterStack, n.KubectlStack, n.ProviderStack}
+	return []string{
+		n.NetworkStack, n.IdentityStack, n.ClusterStack, n.EgressStack, n.KubectlStack,
+		n.CapacityStack, n.AddonRolesStack, n.ProviderStack,
+	}
 }
 
 // Key identifies r's environment among all. It joins prefix and name as every other name does, so

@@ -33,6 +33,11 @@ type Request struct {
 	VPCID string `json:"vpcId,omitempty"`
 	// CIDR is the new VPC's address block, /16 to /24.
 	CIDR string `json:"cidr,omitempty"`
+	// NATGateways is "single" or "perAz".
+	NATGateways string `json:"natGateways,omitempty"`
+	// InterfaceEndpoints are the services, of those in [InterfaceEndpoints], that the VPC gets an
+	// interface endpoint for. Absent means the default; an empty list means none.
+	InterfaceEndpoints []string `json:"interfaceEndpoints,omitempty"`
 
 	// ClusterAdminRole is the ARN of the role that administers the cluster; empty: one is created.
 	ClusterAdminRole string `json:"clusterAdminRole,omitempty"`
@@ -51,6 +56,9 @@ type Request struct {
 	NodeGroupDesiredSize int    `json:"nodeGroupDesiredSize,omitempty"`
 	NodeGroupMaxSize     int    `json:"nodeGroupMaxSize,omitempty"`
 	NodeGroupDiskSize    int    `json:"nodeGroupDiskSize,omitempty"`
+
+	// Chart is where the AWS Load Balancer Controller's chart comes from.
+	Chart ChartSource `json:"chart,omitzero"`
 
 	// AssumableRoles are further role ARNs that the kubectl function may assume.
 	AssumableRoles []string `json:"assumableRoles,omitempty"`

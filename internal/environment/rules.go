@@ -15,7 +15,7 @@ type rule func(document) []Violation
 // broken returns what the rules find in doc.
 func broken(doc document) []Violation {
 	rules := []rule{
-		notSupportedYet, identifiers, lengths, account, cidr, publicAccess, vpc, version, amiType, roles, assumableRoles, sizes, diskSize, tags,
+		notSupportedYet, identifiers, lengths, account, cidr, publicAccess, vpc, version, amiType, architecture, roles, assumableRoles, sizes, diskSize, tags,
 	}
 	var all []Violation
 	for _, r := range rules {
@@ -157,6 +157,39 @@ func amiType(doc document) []Violation {
 		Allowed: "AL2023_… or BOTTLEROCKET_…, because EKS has no Amazon Linux 2 images from Kubernetes 1.33",
 		Hint:    "leave it out for " + quote(DefaultAMIType),
 	}}
+}
+
+// armFamily finds the instance families with Arm processors by AWS' naming: a g after the generation
+// (docs.aws.amazon.com/ec2/latest/instancetypes/instance-type-names.html), and a1 from before it.
+var armFamily = regexp.MustCompile(`^(a1|[a-z]+[0-9]+[a-z]*g[a-z]*)[.-]`)
+
+// architecture checks that the nodes' processors run the nodes' image. A type that the naming says
+// nothing about is preflight's to look up.
+func architecture(doc document) []Violation {
+	instance, ami := DefaultInstanceType, DefaultAMIType
+	if sent, ok := doc.text("instanceType"); ok {
+		instance = sent
+	}
+	if sent, ok := doc.text("amiType"); ok {
+		ami = sent
+	}
+	processor, mine, others := "x86_64", "_x86_64", "_ARM_64"
+	if armFamily.MatchString(instance) {
+		processor, mine, others = "arm64", others, mine
+	}
+	if doc["nodeType"] != NodeTypeManaged || !strings.Contains(ami, others) {
+		return nil
+	}
+	other := strings.Replace(ami, others, mine, 1)
+	v := Violation{
+		Pointer: "/instanceType",
+		Given:   fmt.Sprintf("%s, which has %s processors, with amiType %s", quote(shorten(instance, maxGiven)), processor, quote(shorten(ami, maxGiven))),
+		Allowed: "an instance type and an image for the same processors",
+	}
+	if s, err := schema(); err == nil && slices.Contains(texts(s.Properties["amiType"].Enum.Values), other) {
+		v.Hint = "amiType " + quote(other) + " fits the instance type"
+	}
+	return []Violation{v}
 }
 
 // vpc checks that a VPC is named only where one is used.

@@ -20,17 +20,17 @@ type State struct {
 	Network   *Network   `json:"network,omitempty"`
 	Identity  *Identity  `json:"identity,omitempty"`
 	Cluster   *Cluster   `json:"cluster,omitempty"`
+	Egress    *Egress    `json:"egress,omitempty"`
 	Kubectl   *Kubectl   `json:"kubectl,omitempty"`
 	Access    *Access    `json:"access,omitempty"`
-	Provider  *Provider  `json:"provider,omitempty"`
-}
-
-// Execution is the run of the state machine, from its context object.
-type Execution struct {
-	ARN  string `json:"arn"`
-	Name string `json:"name"`
-	// StartTime is when the execution was started.
-	StartTime time.Time `json:"startTime"`
+	Capacity  *Capacity  `json:"capacity,omitempty"`
+	// AddonRoles are what the add-ons' service accounts may assume.
+	AddonRoles   *AddonRoles   `json:"addonRoles,omitempty"`
+	Logging      *Logging      `json:"logging,omitempty"`
+	ClusterDNS   *ClusterDNS   `json:"clusterDns,omitempty"`
+	LoadBalancer *LoadBalancer `json:"loadBalancer,omitempty"`
+	Verification *Verification `json:"verification,omitempty"`
+	Provider     *Provider     `json:"provider,omitempty"`
 }
 
 // Change says what a stage did to the world.
@@ -78,6 +78,9 @@ type Network struct {
 	VPCID            string   `json:"vpcId"`
 	PublicSubnetIDs  []string `json:"publicSubnetIds"`
 	PrivateSubnetIDs []string `json:"privateSubnetIds"`
+	// PrivateRouteTableIDs are in the order of the zones, as the subnets are.
+	PublicRouteTableID   string   `json:"publicRouteTableId"`
+	PrivateRouteTableIDs []string `json:"privateRouteTableIds"`
 	// ControlPlaneSecurityGroupID is the additional group of the cluster's network interfaces;
 	// it admits the kubectl function on 443.
 	ControlPlaneSecurityGroupID string `json:"controlPlaneSecurityGroupId"`
@@ -112,6 +115,16 @@ type Cluster struct {
 	OIDCProviderARN string `json:"oidcProviderArn"`
 }
 
+// Egress is the section of the ways out of the VPC: NAT gateways, endpoints, and the flow log.
+type Egress struct {
+	Progress
+	NATGatewayIDs []string `json:"natGatewayIds"`
+	// PublicIPs are the addresses that the environment's calls come from.
+	PublicIPs          []string `json:"publicIps"`
+	InterfaceEndpoints []string `json:"interfaceEndpoints,omitempty"`
+	FlowLogGroup       string   `json:"flowLogGroup"`
+}
+
 // Kubectl is the section of the environment's own kubectl function.
 type Kubectl struct {
 	Progress
@@ -125,6 +138,21 @@ type Access struct {
 	Progress
 	// Objects lists what was created or updated, as "Kind namespace/name".
 	Objects []string `json:"objects,omitempty"`
+}
+
+// Capacity is the section of what pods run on: a managed node group, or Fargate profiles.
+type Capacity struct {
+	Progress
+	NodeGroupName   string   `json:"nodeGroupName,omitempty"`
+	FargateProfiles []string `json:"fargateProfiles,omitempty"`
+}
+
+// AddonRoles is the section of the roles that the add-ons' service accounts assume.
+type AddonRoles struct {
+	Progress
+	LoadBalancerControllerRoleARN string `json:"loadBalancerControllerRoleArn"`
+	// FluentBitRoleARN is empty on Fargate, whose logs are shipped with the pod execution role.
+	FluentBitRoleARN string `json:"fluentBitRoleArn,omitempty"`
 }
 
 // Provider is the section of the provider stack.
@@ -143,35 +171,32 @@ type StageProgress struct {
 // Stages lists the stages that have a section, in the order in which they finish in a new
 // environment. The names are those of the state machine's states.
 func (s State) Stages() []StageProgress {
-	stages := []StageProgress{
-		{Name: "Lock"}, {Name: "Bootstrap"}, {Name: "Network"}, {Name: "Identity"},
-		{Name: "Cluster"}, {Name: "DeployKubectl"}, {Name: "Access"}, {Name: "Register"},
+	return []StageProgress{
+		of("Lock", s.Lock, func(l *Lock) *Progress { return &l.Progress }),
+		of("Bootstrap", s.Bootstrap, func(b *Bootstrap) *Progress { return &b.Progress }),
+		of("Network", s.Network, func(n *Network) *Progress { return &n.Progress }),
+		of("Identity", s.Identity, func(i *Identity) *Progress { return &i.Progress }),
+		of("Cluster", s.Cluster, func(c *Cluster) *Progress { return &c.Progress }),
+		of("Egress", s.Egress, func(e *Egress) *Progress { return &e.Progress }),
+		of("DeployKubectl", s.Kubectl, func(k *Kubectl) *Progress { return &k.Progress }),
+		of("Access", s.Access, func(a *Access) *Progress { return &a.Progress }),
+		of("Capacity", s.Capacity, func(c *Capacity) *Progress { return &c.Progress }),
+		of("AddonRoles", s.AddonRoles, func(a *AddonRoles) *Progress { return &a.Progress }),
+		of("Logging", s.Logging, func(l *Logging) *Progress { return &l.Progress }),
+		of("ClusterDNS", s.ClusterDNS, func(c *ClusterDNS) *Progress { return &c.Progress }),
+		of("LoadBalancer", s.LoadBalancer, func(l *LoadBalancer) *Progress { return &l.Progress }),
+		of("Verify", s.Verification, func(v *Verification) *Progress { return &v.Progress }),
+		of("Register", s.Provider, func(p *Provider) *Progress { return &p.Progress }),
 	}
-	if s.Lock != nil {
-		stages[0].Progress = &s.Lock.Progress
+}
+
+// of names a section's progress. A section that is not there has none, and its embedded progress
+// cannot be asked for it.
+func of[Section any](name string, section *Section, progress func(*Section) *Progress) StageProgress {
+	if section == nil {
+		return StageProgress{Name: name}
 	}
-	if s.Bootstrap != nil {
-		stages[1].Progress = &s.Bootstrap.Progress
-	}
-	if s.Network != nil {
-		stages[2].Progress = &s.Network.Progress
-	}
-	if s.Identity != nil {
-		stages[3].Progress = &s.Identity.Progress
-	}
-	if s.Cluster != nil {
-		stages[4].Progress = &s.Cluster.Progress
-	}
-	if s.Kubectl != nil {
-		stages[5].Progress = &s.Kubectl.Progress
-	}
-	if s.Access != nil {
-		stages[6].Progress = &s.Access.Progress
-	}
-	if s.Provider != nil {
-		stages[7].Progress = &s.Provider.Progress
-	}
-	return stages
+	return StageProgress{Name: name, Progress: progress(section)}
 }
 
 // Unfinished is the name of the first stage without a section: the one at work.

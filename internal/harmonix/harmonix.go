@@ -7,34 +7,25 @@ import (
 	"context"
 	"strings"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
-
 	"github.com/harmonix-eks/environment-provider/infra/templates"
-	"github.com/harmonix-eks/environment-provider/internal/account"
 	"github.com/harmonix-eks/environment-provider/internal/environment"
-	"github.com/harmonix-eks/environment-provider/internal/stack"
 	"github.com/harmonix-eks/environment-provider/internal/stage"
+	"github.com/harmonix-eks/environment-provider/internal/target"
 )
 
-type connector interface {
-	Connect(ctx context.Context, target account.Target) (aws.Config, error)
-}
-
 // Stage is the Register stage.
-type Stage struct{ connector connector }
+type Stage struct{ connector target.Connector }
 
 // New returns the stage.
-func New(c connector) *Stage { return &Stage{connector: c} }
+func New(c target.Connector) *Stage { return &Stage{connector: c} }
 
 // Run converges the provider stack.
 func (s *Stage) Run(ctx context.Context, in stage.Input) (*environment.Provider, error) {
-	cfg, err := s.connector.Connect(ctx, account.TargetOf(in.State.Request))
+	t, err := target.Connect(ctx, s.connector, in)
 	if err != nil {
 		return nil, err
 	}
-	spec := in.Spec(in.State.Names.ProviderStack, templates.Provider, Parameters(in.State))
-	out, err := stack.New(cloudformation.NewFromConfig(cfg), stack.Options{}).Converge(ctx, spec)
+	out, err := t.Converge(ctx, in.State.Names.ProviderStack, templates.Provider, Parameters(in.State))
 	if err != nil {
 		return nil, err
 	}

@@ -47,6 +47,7 @@ type Options struct {
 // fault and still answer apierrors.IsNotFound and its like.
 type Client struct {
 	options Options
+	config  *rest.Config
 	dynamic dynamic.Interface
 	mapper  *restmapper.DeferredDiscoveryRESTMapper
 	// names is mapper with the short names that people write, such as svc.
@@ -78,18 +79,44 @@ func NewClient(config *rest.Config, options Options) (*Client, error) {
 	mapper := restmapper.NewDeferredDiscoveryRESTMapperWithContext(cached)
 	return &Client{
 		options: options,
+		config:  config,
 		dynamic: objects,
 		mapper:  mapper,
 		names:   restmapper.NewShortcutExpanderWithContext(mapper, cached, nil),
 	}, nil
 }
 
+// Config returns a configuration for other clients of the cluster. They share this one's
+// connections and identity; the API server's warnings are dropped, as they can quote an object.
+func (c *Client) Config() *rest.Config {
+	return &rest.Config{
+		Host:           c.config.Host,
+		APIPath:        c.config.APIPath,
+		Transport:      c.options.HTTP.Transport,
+		QPS:            c.config.QPS,
+		Burst:          c.config.Burst,
+		WarningHandler: rest.NoWarnings{},
+	}
+}
+
+// Do makes a call of a client that was made from Config, as this one makes its own: again after an
+// error that time cures, and with a classified error, whose message begins as what says.
+func (c *Client) Do(ctx context.Context, what string, call func(context.Context) error) error {
+	return classify(c.do(ctx, transient, call), "%s", what)
+}
+
 // do makes a call, and makes it again with growing delays while again says that this is useful.
 func (c *Client) do(ctx context.Context, again func(error) bool, call func(context.Context) error) error {
 	backoff := wait.Backoff{Duration: firstDelay, Factor: 2, Jitter: 0.2, Steps: 1 << 20, Cap: lastDelay}
 	start := time.Now()
+	var last error
 	for {
 		err := call(ctx)
+		if err != nil && last != nil && ctx.Err() != nil {
+			// The deadline says less than what was waited for in vain.
+			return last
+		}
+		last = err
 		patience := c.options.Patience
 		switch {
 		case err == nil:

@@ -66,6 +66,9 @@ func awsCode(err error) fault.Code {
 	return fault.Failed
 }
 
+// Classify turns an error of a client that was made from [Client.Config] into a classified one.
+func Classify(err error, format string, args ...any) error { return classify(err, format, args...) }
+
 // classify turns an error of the API server or of the way to it into a classified one that still
 // answers apierrors.IsNotFound and its like.
 func classify(err error, format string, args ...any) error {

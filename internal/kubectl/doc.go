@@ -2,7 +2,7 @@
 // that handler (a Harmonix, a CDK stack, a pipeline, our own stages) can invoke this one instead.
 //
 // It owns the protocol: decoding, the four resource types, who may be assumed, and the answers.
-// The work in the cluster is package kube's. It never logs what it is asked to write or has read.
+// The work in the cluster is that of the packages kube and helm. It never logs what it is asked to write or has read.
 //
 // Where it differs from the CDK's handler it is stricter about safety or quicker to answer:
 // a role that is not allowed is refused, a deletion reports what it could not delete, an Update

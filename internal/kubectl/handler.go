@@ -36,6 +36,11 @@ type Options struct {
 	// Roles are the roles that a caller may name.
 	Roles Roles
 	Log   *slog.Logger
+	// Charts reads Helm charts.
+	Charts Charts
+	// ChartPatience bounds the repetitions of a chart's installation after errors that time cures;
+	// package helm's when zero.
+	ChartPatience time.Duration
 	// DeletePatience bounds the wait for deleted objects to be gone; 5 min when zero.
 	DeletePatience time.Duration
 }
@@ -163,9 +168,4 @@ func (h *Handler) connect(ctx context.Context, properties Properties) (*kube.Cli
 		return nil, err
 	}
 	return h.options.Connector.Connect(ctx, cluster, role)
-}
-
-// chart answers for Helm charts.
-func (h *Handler) chart(context.Context, Event) (Outcome, error) {
-	return Outcome{}, fault.New(fault.Failed, "resource type %s is not supported yet", chartType)
 }

@@ -12,9 +12,11 @@ import (
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda/messages"
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/harmonix-eks/environment-provider/internal/fault"
+	"github.com/harmonix-eks/environment-provider/internal/helm"
 	"github.com/harmonix-eks/environment-provider/internal/kube"
 	"github.com/harmonix-eks/environment-provider/internal/kube/kubetest"
 	"github.com/harmonix-eks/environment-provider/internal/kubectl"
@@ -62,6 +64,7 @@ func newFunction(t *testing.T) *function {
 	f.Handler = kubectl.New(kubectl.Options{
 		Connector:      f.connector,
 		Roles:          kubectl.ParseRoles("arn:aws:iam::222222222222:role/dev-shop-*, *-eks-resources-*"),
+		Charts:         helm.NewCharts(aws.Config{}, nil),
 		Log:            slog.New(slog.NewJSONHandler(f.log, nil)),
 		DeletePatience: time.Second,
 	})
@@ -162,7 +165,11 @@ func TestRefusals(t *testing.T) {
 		"NoJSON":       {"an event is an object", `"x"`, "InvalidRequest", "the event is not a JSON object"},
 		"UnknownType":  {"the text is the CDK's", event("Create", "Cluster", `"a":1`), "InvalidRequest", "unknown resource type Custom::AWSCDK-EKS-Cluster"},
 		"RequestType":  {"the text is the CDK's", event("Look", "KubernetesPatch", `"a":1`), "InvalidRequest", "invalid request type Look"},
-		"Chart":        {"Helm is to come", event("Create", "HelmChart", `"Release":"r"`), "Failed", "not supported yet"},
+		"Chart":        {"the text is the CDK's", event("Create", "HelmChart", `"Release":"r"`), "InvalidRequest", "chart or chartAsset must be specified"},
+		"Release":      {"required", event("Create", "HelmChart", `"Chart":"c"`), "InvalidRequest", "Release is required"},
+		"Values":       {"values are an object, and never repeated", event("Create", "HelmChart", `"Release":"r","Values":"[\"s\"]"`), "InvalidRequest", "property Values is not a JSON object"},
+		"Timeout":      {"a time has a unit, or is seconds", event("Create", "HelmChart", `"Release":"r","Timeout":"soon"`), "InvalidRequest", "Timeout"},
+		"Wait":         {"what is neither is refused", event("Create", "HelmChart", `"Release":"r","Wait":"maybe"`), "InvalidRequest", "Wait"},
 		"Role":         {"only listed roles are assumed", strings.Replace(event("Create", "KubernetesObjectValue", `"ObjectType":"cm","JsonPath":"@"`), adminRole, "arn:aws:iam::222222222222:role/admin", 1), "AccessDenied", "role/admin"},
 		"JSONPath":     {"a path that is wrong never gets right", event("Create", "KubernetesObjectValue", `"ObjectType":"cm","JsonPath":".a["`), "InvalidRequest", "JsonPath"},
 		"Manifest":     {"a manifest is an array of objects", event("Create", "KubernetesResource", `"Manifest":"[1]"`), "InvalidRequest", "number 1"},

@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
@@ -20,34 +19,31 @@ import (
 	"github.com/harmonix-eks/environment-provider/internal/fault"
 	"github.com/harmonix-eks/environment-provider/internal/stack"
 	"github.com/harmonix-eks/environment-provider/internal/stage"
+	"github.com/harmonix-eks/environment-provider/internal/target"
 )
 
-type connector interface {
-	Connect(ctx context.Context, target account.Target) (aws.Config, error)
-}
-
 // Stage is the Network stage.
-type Stage struct{ connector connector }
+type Stage struct{ connector target.Connector }
 
 // New returns the stage.
-func New(c connector) *Stage { return &Stage{connector: c} }
+func New(c target.Connector) *Stage { return &Stage{connector: c} }
 
 // Run converges the network stack.
 func (s *Stage) Run(ctx context.Context, in stage.Input) (*environment.Network, error) {
-	cfg, err := s.connector.Connect(ctx, account.TargetOf(in.State.Request))
+	t, err := target.Connect(ctx, s.connector, in)
 	if err != nil {
 		return nil, err
 	}
-	engine := stack.New(cloudformation.NewFromConfig(cfg), stack.Options{})
+	engine := t.Stacks
 	name := in.State.Names.NetworkStack
 
 	// The zones are chosen once: a zone that AWS adds later must not move the subnets.
-	zones, err := chosenZones(ctx, engine, name)
+	zones, err := chosenZones(ctx, engine, name, in.State.Request)
 	if err != nil {
 		return nil, err
 	}
 	if zones == nil {
-		if zones, err = zonesOf(ctx, ec2.NewFromConfig(cfg), in.State.Request.Region); err != nil {
+		if zones, err = zonesOf(ctx, ec2.NewFromConfig(t.Config), in.State.Request.Region); err != nil {
 			return nil, err
 		}
 	}
@@ -55,7 +51,7 @@ func (s *Stage) Run(ctx context.Context, in stage.Input) (*environment.Network, 
 	if err != nil {
 		return nil, err
 	}
-	out, err := engine.Converge(ctx, in.Spec(name, templates.Network, parameters))
+	out, err := engine.Converge(ctx, t.Spec(name, templates.Network, parameters))
 	if err != nil {
 		return nil, err
 	}
@@ -64,6 +60,8 @@ func (s *Stage) Run(ctx context.Context, in stage.Input) (*environment.Network, 
 		VPCID:                       out.Outputs["VpcId"],
 		PublicSubnetIDs:             strings.Split(out.Outputs["PublicSubnetIds"], ","),
 		PrivateSubnetIDs:            strings.Split(out.Outputs["PrivateSubnetIds"], ","),
+		PublicRouteTableID:          out.Outputs["PublicRouteTableId"],
+		PrivateRouteTableIDs:        strings.Split(out.Outputs["PrivateRouteTableIds"], ","),
 		ControlPlaneSecurityGroupID: out.Outputs["ControlPlaneSecurityGroupId"],
 		KubectlSecurityGroupID:      out.Outputs["KubectlSecurityGroupId"],
 	}, nil
@@ -102,13 +100,24 @@ type describer interface {
 	Describe(ctx context.Context, name string) (stack.Description, bool, error)
 }
 
-// chosenZones returns the zones of the stack as it exists, nil where there is none.
-func chosenZones(ctx context.Context, engine describer, name string) ([]string, error) {
+// chosenZones returns the zones of the stack as it exists, nil where there is none. A stack that is
+// another environment's, or whose VPC lies elsewhere, is refused: an update of it would replace the
+// VPC under a living cluster.
+func chosenZones(ctx context.Context, engine describer, name string, r environment.Request) ([]string, error) {
 	existing, ok, err := engine.Describe(ctx, name)
 	if err != nil || !ok || existing.Parameters["AvailabilityZones"] == "" {
 		return nil, err
 	}
-	return strings.Split(existing.Parameters["AvailabilityZones"], ","), nil
+	p := existing.Parameters
+	if p["Prefix"] != r.Prefix || p["Name"] != r.Name {
+		return nil, fault.New(fault.Conflict, "stack %s belongs to the environment with prefix %q and name %q, whose names are the same as this one's", name, p["Prefix"], p["Name"]).
+			WithField("/name").WithNext("choose another prefix or name")
+	}
+	if p["VpcCidr"] != r.CIDR {
+		return nil, fault.New(fault.InvalidRequest, "the environment's VPC has the block %s, and a VPC cannot be moved to %s", p["VpcCidr"], r.CIDR).
+			WithField("/cidr").WithNext("ask for %s, or make a new environment under another name", p["VpcCidr"])
+	}
+	return strings.Split(p["AvailabilityZones"], ","), nil
 }
 
 const (

@@ -43,12 +43,15 @@ type Stage struct {
 	connector  connector
 	parameters parameterAPI
 	versions   func(aws.Config) versionAPI
+	layers     []string
 }
 
 // New returns a stage that reads the platform's parameters with base, the function's own
-// configuration, and reaches target accounts through c.
-func New(base aws.Config, c connector) *Stage {
+// configuration, and reaches target accounts through c. The orchestrator has a kubectl for the
+// Kubernetes minor versions in layers.
+func New(base aws.Config, c connector, layers []string) *Stage {
 	return &Stage{
+		layers:     layers,
 		connector:  c,
 		parameters: ssm.NewFromConfig(base),
 		versions:   func(cfg aws.Config) versionAPI { return eks.NewFromConfig(cfg) },
@@ -89,7 +92,7 @@ func (s *Stage) offer(ctx context.Context, r environment.Request) (offer, error)
 	if err != nil {
 		return offer{}, unreachable(r, err)
 	}
-	return readOffer(ctx, s.versions(cfg), r)
+	return readOffer(ctx, s.versions(cfg), r, s.layers)
 }
 
 // unreachable explains an environment role that cannot be assumed. The connector's own code is

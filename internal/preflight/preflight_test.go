@@ -73,6 +73,8 @@ func version(minor string, status ekstypes.VersionStatus, preferred bool) ekstyp
 	return ekstypes.ClusterVersionInformation{ClusterVersion: &minor, VersionStatus: status, DefaultVersion: preferred}
 }
 
+func layers() []string { return []string{"1.34", "1.35", "1.36", "1.38"} }
+
 func offered() []ekstypes.ClusterVersionInformation {
 	return []ekstypes.ClusterVersionInformation{
 		version("1.36", ekstypes.VersionStatusStandardSupport, true),
@@ -117,7 +119,7 @@ func TestRun(t *testing.T) {
 		Operation: "apply", Name: "development", Prefix: "opa", AccountID: "222222222222", Region: "eu-west-1",
 		EnvironmentRole: "arn:aws:iam::222222222222:role/EKS-ENV-EnvironmentRole",
 		PlatformRole:    platformRole, PipelineRole: pipelineRole,
-		VPCConfiguration: "create_new", CIDR: "10.0.0.0/24",
+		VPCConfiguration: "create_new", CIDR: "10.0.0.0/24", NATGateways: "single",
 		APIAccess: "public_and_private", APIAccessCIDRs: "0.0.0.0/0", KubernetesVersion: "1.36", NodeType: "FARGATE",
 	}
 	parameters := fakeParameters{"/opa/platform-role": platformRole, "/opa/pipeline-role": pipelineRole}
@@ -142,7 +144,7 @@ func TestRun(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			c := &fakeConnector{}
-			s := &Stage{connector: c, parameters: tc.parameters, versions: func(cfg aws.Config) versionAPI {
+			s := &Stage{connector: c, parameters: tc.parameters, layers: append(layers(), "1.39"), versions: func(cfg aws.Config) versionAPI {
 				if cfg.Region != "eu-west-1" {
 					t.Errorf("%s: EKS is asked in %q", tc.reason, cfg.Region)
 				}
@@ -232,6 +234,17 @@ func TestRunRefuses(t *testing.T) {
 			parameters: fakeParameters{"/opa/platform-role": platformRole, "/opa/pipeline-role": pipelineRole},
 			code:       fault.InvalidRequest, field: "/kubernetesVersion", want: []string{`got "1.99", allowed: the versions in EKS' standard support in eu-west-1: 1.34, 1.35, 1.36`},
 		},
+		"VersionWithoutLayer": {
+			reason: "the orchestrator has no kubectl for it", in: map[string]any{"kubernetesVersion": "1.37"},
+			versions:   fakeVersions{versions: append(offered(), version("1.37", ekstypes.VersionStatusStandardSupport, false))},
+			parameters: fakeParameters{"/opa/platform-role": platformRole, "/opa/pipeline-role": pipelineRole},
+			code:       fault.InvalidRequest, field: "/kubernetesVersion", want: []string{"1.34, 1.35, 1.36", "deploy an orchestrator with a layer for this version"},
+		},
+		"NoLayers": {
+			reason: "the orchestrator is too old for what EKS supports", parameters: fakeParameters{"/opa/platform-role": platformRole, "/opa/pipeline-role": pipelineRole},
+			versions: fakeVersions{versions: []ekstypes.ClusterVersionInformation{version("1.40", ekstypes.VersionStatusStandardSupport, true)}},
+			code:     fault.PreflightFailed, field: "/kubernetesVersion", want: []string{"EKS supports Kubernetes 1.40", "deploy a newer orchestrator"},
+		},
 		"NoVersions": {
 			reason: "a region that is not enabled", parameters: fakeParameters{"/opa/platform-role": platformRole, "/opa/pipeline-role": pipelineRole},
 			code: fault.PreflightFailed, field: "/awsRegion", want: []string{"eu-west-1"},
@@ -255,7 +268,7 @@ func TestRunRefuses(t *testing.T) {
 			}
 			s := &Stage{
 				connector: &fakeConnector{err: tc.connect}, parameters: tc.parameters,
-				versions: func(aws.Config) versionAPI { return tc.versions },
+				versions: func(aws.Config) versionAPI { return tc.versions }, layers: layers(),
 			}
 			got, err := s.Run(t.Context(), in)
 			if !errors.Is(err, &fault.Error{Code: tc.code}) {

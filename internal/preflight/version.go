@@ -26,15 +26,18 @@ type versionAPI interface {
 // therefore never written down here.
 type offer struct {
 	region string
-	// standard and extended are the minor versions by kind of support, oldest first.
-	standard, extended []string
+	// layers are the versions that the orchestrator has a kubectl for.
+	layers []string
+	// standard and extended are the minor versions by kind of support, oldest first. Standard holds
+	// those with a layer only: the others are unserved.
+	standard, extended, unserved []string
 	// preferred is EKS' own default.
 	preferred string
 }
 
 // readOffer asks EKS for its versions.
-func readOffer(ctx context.Context, api versionAPI, r environment.Request) (offer, error) {
-	o := offer{region: r.Region}
+func readOffer(ctx context.Context, api versionAPI, r environment.Request, layers []string) (offer, error) {
+	o := offer{region: r.Region, layers: layers}
 	pages := eks.NewDescribeClusterVersionsPaginator(api, &eks.DescribeClusterVersionsInput{})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
@@ -44,6 +47,10 @@ func readOffer(ctx context.Context, api versionAPI, r environment.Request) (offe
 		for _, v := range page.ClusterVersions {
 			o.add(v)
 		}
+	}
+	if len(o.standard) == 0 && len(o.unserved) > 0 {
+		return offer{}, fault.New(fault.PreflightFailed, "EKS supports Kubernetes %s, and this orchestrator has a kubectl for %s only; nothing was created", strings.Join(o.unserved, ", "), strings.Join(layers, ", ")).
+			WithField("/kubernetesVersion").WithNext("deploy a newer orchestrator")
 	}
 	if len(o.standard) == 0 {
 		return offer{}, fault.New(fault.PreflightFailed, "EKS names no Kubernetes version in standard support in %s of account %s; nothing was created", r.Region, r.AccountID).
@@ -70,6 +77,10 @@ func (o *offer) add(v types.ClusterVersionInformation) {
 	version := aws.ToString(v.ClusterVersion)
 	switch v.VersionStatus {
 	case types.VersionStatusStandardSupport:
+		if !slices.Contains(o.layers, version) {
+			o.unserved = append(o.unserved, version)
+			return
+		}
 		o.standard = append(o.standard, version)
 		if v.DefaultVersion {
 			o.preferred = version
@@ -98,6 +109,10 @@ func (o offer) choose(asked, r environment.Request, violations []environment.Vio
 		Pointer: "/kubernetesVersion",
 		Given:   fmt.Sprintf("%q", version),
 		Allowed: fmt.Sprintf("the versions in EKS' standard support in %s: %s", o.region, strings.Join(o.standard, ", ")),
+	}
+	if slices.Contains(o.unserved, version) {
+		v.Allowed += ", as far as the orchestrator has a kubectl for them"
+		v.Hint = "deploy an orchestrator with a layer for this version"
 	}
 	if slices.Contains(o.extended, version) {
 		v.Hint = "this one is in extended support, which the provider does not set up"

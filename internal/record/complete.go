@@ -5,8 +5,8 @@ import (
 	"math"
 	"time"
 
+	"github.com/harmonix-eks/environment-provider/internal/cost"
 	"github.com/harmonix-eks/environment-provider/internal/environment"
-	"github.com/harmonix-eks/environment-provider/internal/lock"
 	"github.com/harmonix-eks/environment-provider/internal/stage"
 )
 
@@ -27,8 +27,12 @@ type Result struct {
 	Network NetworkResult `json:"network"`
 	// Outputs are the provider stack's: what Harmonix reads.
 	Outputs map[string]string `json:"outputs"`
-	// Findings are what preflight noticed that stopped nothing.
-	Findings []string `json:"findings"`
+	// Nodes are the cluster's nodes as they were at the end.
+	Nodes []environment.NodeResult `json:"nodes"`
+	// Findings are what was noticed that stopped nothing.
+	Findings []environment.Finding `json:"findings"`
+	// Cost is what the environment costs in a month, by list prices.
+	Cost cost.Estimate `json:"cost"`
 	// ConsoleURL is the execution's page in the Step Functions console.
 	ConsoleURL string `json:"consoleUrl"`
 }
@@ -79,6 +83,15 @@ func (c *Complete) Run(ctx context.Context, in stage.Input) (*Result, error) {
 	return result, nil
 }
 
+// findings joins preflight's warnings with what Verify found.
+func findings(s environment.State) []environment.Finding {
+	found := []environment.Finding{}
+	for _, warning := range s.Warnings {
+		found = append(found, environment.Finding{Code: "Warning", Found: warning})
+	}
+	return append(found, s.Verification.Findings...)
+}
+
 func resultOf(s environment.State, now time.Time) *Result {
 	result := &Result{
 		Status:      "SUCCEEDED",
@@ -94,8 +107,10 @@ func resultOf(s environment.State, now time.Time) *Result {
 		Kubectl:    KubectlResult{FunctionARN: s.Kubectl.FunctionARN},
 		Network:    NetworkResult{VPCID: s.Network.VPCID},
 		Outputs:    s.Provider.Outputs,
-		Findings:   s.Warnings,
-		ConsoleURL: lock.ConsoleURL(s.Execution.ARN),
+		Nodes:      s.Verification.Nodes,
+		Findings:   findings(s),
+		Cost:       cost.Of(s),
+		ConsoleURL: s.Execution.ConsoleURL(),
 	}
 	for _, stage := range s.Stages() {
 		if stage.Progress == nil {

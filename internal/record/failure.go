@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
@@ -47,7 +48,9 @@ type caught struct {
 type statusChange struct {
 	ExecutionARN string `json:"executionArn"`
 	Status       string `json:"status"`
-	Input        string `json:"input"`
+	// StartDate is in milliseconds since 1970.
+	StartDate int64  `json:"startDate"`
+	Input     string `json:"input"`
 }
 
 // LogAttrs names the environment and the execution in every log line.
@@ -97,7 +100,10 @@ func (f *Failure) Run(ctx context.Context, in FailureInput) (*Outcome, error) {
 	// Without names preflight had refused the request: nothing was made, and nothing locked.
 	if s.Names.Environment != "" {
 		var err error
-		if document.Exists, err = f.stacks(ctx, s); err != nil {
+		// An execution that was not given the lock moved nothing: what moves is the holder's, and
+		// waiting for it would keep the answer back for as long.
+		ours := s.Lock != nil || in.Detail != nil
+		if document.Exists, err = f.stacks(ctx, s, ours); err != nil {
 			return nil, err
 		}
 		if err := f.history.Append(ctx, s, "FAILED", document); err != nil {
@@ -114,9 +120,10 @@ func (f *Failure) Run(ctx context.Context, in FailureInput) (*Outcome, error) {
 	return &Outcome{Error: string(document.Code), Cause: string(text)}, nil
 }
 
-// stacks lists the environment's stacks and answers [fault.InProgress] while one moves. An account
-// that can no longer be reached has nothing to say; the record is written all the same.
-func (f *Failure) stacks(ctx context.Context, s environment.State) ([]string, error) {
+// stacks lists the environment's stacks and answers [fault.InProgress] while one moves, if it has to
+// wait. An account that can no longer be reached has nothing to say; the record is written all the
+// same.
+func (f *Failure) stacks(ctx context.Context, s environment.State, wait bool) ([]string, error) {
 	cfg, err := f.connector.Connect(ctx, account.TargetOf(s.Request))
 	if errors.Is(err, &fault.Error{Code: fault.AccessDenied}) {
 		return []string{"unknown: " + err.Error()}, nil
@@ -134,7 +141,7 @@ func (f *Failure) stacks(ctx context.Context, s environment.State) ([]string, er
 		if !ok {
 			continue
 		}
-		if found.Moving() {
+		if wait && found.Moving() {
 			return nil, fault.New(fault.InProgress, "stack %s is still in %s", name, found.Status)
 		}
 		exists = append(exists, fmt.Sprintf("%s %s", name, found.Status))
@@ -166,9 +173,9 @@ func (in FailureInput) read() (environment.State, []stage.Cause) {
 // read makes a state document of an execution that was ended from outside. Its request counts only
 // if it is valid: without it there is nothing to release.
 func (d statusChange) read() (environment.State, []stage.Cause) {
-	s := environment.State{Execution: environment.Execution{ARN: d.ExecutionARN}}
+	s := environment.State{Execution: environment.Execution{ARN: d.ExecutionARN, StartTime: time.UnixMilli(d.StartDate).UTC()}}
 	if r, err := environment.Parse([]byte(d.Input)); err == nil {
-		s.Request, s.Names = r, environment.NamesOf(r)
+		s.Request, s.Names = r.WithDefaults(), environment.NamesOf(r)
 	}
 	message := "the execution was stopped by a user"
 	if d.Status == "TIMED_OUT" {
@@ -199,5 +206,5 @@ func (c caught) cause(unfinished string) stage.Cause {
 	if message == "" {
 		message = c.Cause
 	}
-	return stage.Cause{Stage: name, Code: fault.Internal, Message: strings.TrimSpace(c.Error + ": " + message)}
+	return stage.CauseOf(name, fault.New(fault.Internal, "%s", strings.TrimSpace(c.Error+": "+message)))
 }

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
@@ -104,7 +105,7 @@ func Handle[In, Out any](name string, log *slog.Logger, run func(context.Context
 			if f.Code.Retried() {
 				level = slog.LevelInfo
 			}
-			log.Log(ctx, level, "stage ended with a fault", "code", f.Code, "message", f.Message, "field", f.Field, took)
+			log.Log(ctx, level, "stage ended with a fault", "code", f.Code, "fault", f.Message, "field", f.Field, took)
 			return out, response(name, f)
 		}
 		if i, ok := any(in).(Input); ok {
@@ -124,17 +125,32 @@ type Cause struct {
 	Next    string     `json:"next,omitempty"`
 }
 
-// maxMessage keeps a cause, escaped twice on its way through Lambda and Step Functions, below
-// Step Functions' limit of 32,768 characters (aws-traps.md, row 3.5).
+// maxMessage bounds a message as it is after its way through Lambda and Step Functions, which
+// escape it twice, so that a failure record with two of them stays below Step Functions' limit of
+// 32,768 characters for a cause (aws-traps.md, row 3.5).
 const maxMessage = 12_000
 
 // CauseOf describes f, an error of the stage called name.
 func CauseOf(name string, f *fault.Error) Cause {
-	message := f.Message
-	if len(message) > maxMessage {
-		message = message[:maxMessage] + " … (cut)"
+	return Cause{Stage: name, Code: f.Code, Message: cut(f.Message), Field: f.Field, Next: f.Next}
+}
+
+// cut shortens a message that is too long.
+func cut(message string) string {
+	if escapedTwice(message) <= maxMessage {
+		return message
 	}
-	return Cause{Stage: name, Code: f.Code, Message: message, Field: f.Field, Next: f.Next}
+	for escapedTwice(message) > maxMessage {
+		message = strings.ToValidUTF8(message[:len(message)*9/10], "")
+	}
+	return message + " … (cut)"
+}
+
+// escapedTwice is the length of a text as a JSON string within a JSON string.
+func escapedTwice(text string) int {
+	once, _ := json.Marshal(text) // a string can always be encoded
+	twice, _ := json.Marshal(string(once))
+	return len(twice)
 }
 
 // response is the error as aws-lambda-go sends it: the outermost Go type's name would become the

@@ -145,8 +145,8 @@ func TestRetriers(t *testing.T) {
 	})
 }
 
-// Throttled invocations are retried for an hour: an account with ten concurrent functions serves
-// several environments one after the other (aws-traps.md, row 3.4). FULL jitter halves the delays.
+// Throttled invocations are retried for long: an account with ten concurrent functions serves several
+// environments one after the other (aws-traps.md, row 3.4). FULL jitter halves the delays on average.
 func TestThrottledWaitsLong(t *testing.T) {
 	for name, s := range definition(t).tasks() {
 		for _, r := range s.Retry {

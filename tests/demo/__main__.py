@@ -18,6 +18,8 @@ from .cloud import ROOT, Cloud, CommandFailed, run
 from .cluster import Cluster, ClusterError
 from .table import Table
 
+LOCAL = ROOT / ".local"
+
 
 class DemoFailed(Exception):
     """The demo cannot go on. The text is "stage: reason"."""
@@ -30,17 +32,16 @@ def main() -> int:
     runner = commands.add_parser("run", help="run a request on the local cloud")
     runner.add_argument("request", type=pathlib.Path, help="the request, a JSON file such as docs/examples/fargate.json")
     arguments = parser.parse_args()
-    cloud: Cloud | None = None
     try:
         request = _request(arguments.request)
         print("starting the local cloud …", flush=True)
-        cloud = Cloud.start(ROOT / ".local")
+        cloud = Cloud.start(LOCAL)
         seconds = _demo(cloud, request, arguments.request)
     except KeyboardInterrupt:
         print("\nstopping the local cloud …")
-        if cloud:
-            cloud.stop()
-        print("demo: FAILED at interrupt: stopped by Ctrl-C")
+        # Also a cloud that was only half started has left its files to stop it by.
+        run([sys.executable, "-m", "localcloud", "stop", "--dir", str(LOCAL)])
+        print("demo: FAILED at interrupt: stopped by Ctrl-C, and the local cloud with it")
         return 130
     except DemoFailed as failure:
         print(f"demo: FAILED at {failure}")
@@ -71,9 +72,13 @@ def _demo(cloud: Cloud, request: str, path: pathlib.Path) -> float:
     deploy.environment_role(cloud)
 
     start = [
-        "aws", "stepfunctions", "start-execution",
-        "--state-machine-arn", outputs["StateMachineArn"],
-        "--input", f"file://{path}",
+        "aws",
+        "stepfunctions",
+        "start-execution",
+        "--state-machine-arn",
+        outputs["StateMachineArn"],
+        "--input",
+        f"file://{path}",
     ]
     print(f"\n$ {shlex.join(start)}", flush=True)
     before = time.time()
@@ -122,6 +127,7 @@ def _calls(cloud: Cloud, result: dict[str, Any], since: float) -> None:
     for what, count in sorted(writes.items()):
         print(f"{count:6}  {'Kubernetes':<12}  {what}")
     print(f"{writes.total():6}  in the cluster")
+    print(f"  (those in {cloud.platform_account} are the orchestrator's own: its lock, its history, the start itself)")
 
 
 def _explore(cloud: Cloud, result: dict[str, Any], arn: str) -> None:

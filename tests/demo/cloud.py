@@ -80,7 +80,7 @@ class Cloud:
 
 def run(command: list[str], environment: dict[str, str] | None = None) -> str:
     """Runs a command in the project's folder and returns what it printed."""
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise CommandFailed(f"{' '.join(command)}\n{done.stdout}{done.stderr}".strip())
     return done.stdout

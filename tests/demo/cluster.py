@@ -23,8 +23,12 @@ class Cluster:
     def list(self, kind: str, namespace: str = "default") -> list[dict[str, Any]]:
         """All objects of a kind."""
         value = self.call(
-            "Create", "KubernetesObjectValue",
-            ObjectType=kind, ObjectNamespace=namespace, JsonPath="@", TimeoutSeconds="10",
+            "Create",
+            "KubernetesObjectValue",
+            ObjectType=kind,
+            ObjectNamespace=namespace,
+            JsonPath="@",
+            TimeoutSeconds="10",
         )
         return json.loads(value["Data"]["Value"])["items"]
 

@@ -43,8 +43,14 @@ def orchestrator(cloud: Cloud) -> dict[str, str]:
     architecture = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
     run(
         [
-            str(_tools / "sam" / "bin" / "sam"), "deploy", "--config-env", "local",
-            "--parameter-overrides", f"Architecture={architecture}",
+            str(_tools / "sam" / "bin" / "sam"),
+            "deploy",
+            "--config-env",
+            "local",
+            "--parameter-overrides",
+            f"Architecture={architecture}",
+            # The chart of the same name that the local cloud serves: see docs/local-cloud.md.
+            f"ChartRepository={cloud.settings['LOCALCLOUD_CHARTS']}",
         ],
         cloud.environment(),
     )
@@ -56,12 +62,19 @@ def environment_role(cloud: Cloud) -> None:
     """Deploys the environment role into the target account, from the template that users get."""
     run(
         [
-            str(_tools / "cloud" / "bin" / "aws"), "cloudformation", "deploy",
-            "--stack-name", ENVIRONMENT_ROLE_STACK,
-            "--template-file", str(ROOT / "infra" / "environment-role.yaml"),
-            "--capabilities", "CAPABILITY_NAMED_IAM",
+            str(_tools / "cloud" / "bin" / "aws"),
+            "cloudformation",
+            "deploy",
+            "--stack-name",
+            ENVIRONMENT_ROLE_STACK,
+            "--template-file",
+            str(ROOT / "infra" / "environment-role.yaml"),
+            "--capabilities",
+            "CAPABILITY_NAMED_IAM",
             "--no-fail-on-empty-changeset",
-            "--parameter-overrides", f"PlatformAccountId={cloud.platform_account}", f"ExternalId={EXTERNAL_ID}",
+            "--parameter-overrides",
+            f"PlatformAccountId={cloud.platform_account}",
+            f"ExternalId={EXTERNAL_ID}",
         ],
         cloud.environment(cloud.target_account),
     )

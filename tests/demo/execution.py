@@ -80,13 +80,13 @@ def events(client: Any, arn: str) -> list[dict[str, Any]]:
 def read(history: list[dict[str, Any]], table: dict[str, Stage]) -> None:
     """Writes into the table what the history says."""
     for event in history:
-        if detail := event.get("stateEnteredEventDetails"):
-            if stage := table.get(detail["name"]):
-                stage.entered = event["timestamp"]
-        if detail := event.get("stateExitedEventDetails"):
-            if stage := table.get(detail["name"]):
-                stage.exited = event["timestamp"]
-                document = json.loads(detail.get("output") or "{}")
-                stage.failed = "failure" in document
-                section = document.get(stage.result_path.removeprefix("$."))
-                stage.change = section.get("change", "") if isinstance(section, dict) and not stage.failed else ""
+        entered = event.get("stateEnteredEventDetails") or {}
+        if stage := table.get(entered.get("name", "")):
+            stage.entered = event["timestamp"]
+        exited = event.get("stateExitedEventDetails") or {}
+        if stage := table.get(exited.get("name", "")):
+            stage.exited = event["timestamp"]
+            document = json.loads(exited.get("output") or "{}")
+            stage.failed = "failure" in document
+            section = document.get(stage.result_path.removeprefix("$."))
+            stage.change = section.get("change", "") if isinstance(section, dict) and not stage.failed else ""

@@ -31,7 +31,11 @@ def go(title: str, folder: str, *packages: str) -> Count:
     environment = os.environ | {"KUBERNETES_BINARY": str(KUBERNETES), "CGO_ENABLED": "0"}
     process = subprocess.Popen(
         ["go", "test", "-json", "-trimpath", *packages],
-        cwd=ROOT / folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        cwd=ROOT / folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
     count, output = Count(), {}
     for line in process.stdout or ():
@@ -47,7 +51,7 @@ def go(title: str, folder: str, *packages: str) -> Count:
             case "pass" if name[1]:
                 count.passed += 1
             case "skip" if name[1]:
-                reason = "".join(l.strip() for l in output.get(name, []) if not l.lstrip().startswith(("===", "---")))
+                reason = "".join(line.strip() for line in output.get(name, []) if not line.lstrip().startswith(("===", "---")))
                 count.skipped.append(f"{name[0]}.{name[1]}: {reason}")
             case "fail":
                 count.failed += bool(name[1])
@@ -64,7 +68,9 @@ def python(title: str, *paths: str) -> Count:
     with tempfile.NamedTemporaryFile(suffix=".xml") as report:
         code = subprocess.run(
             [sys.executable, "-m", "pytest", "--quiet", "--no-header", "-p", "no:cacheprovider", f"--junitxml={report.name}", *paths],
-            cwd=ROOT, env=os.environ | {"KUBERNETES_BINARY": str(KUBERNETES)},
+            cwd=ROOT,
+            env=os.environ | {"KUBERNETES_BINARY": str(KUBERNETES)},
+            check=False,
         ).returncode
         count = Count()
         try:
@@ -84,11 +90,14 @@ def python(title: str, *paths: str) -> Count:
         return count
 
 
+UNIT = ("./functions/...", "./internal/...", "./infra/templates/...", "./statemachine/...", "./tests/contract/...")
+
+
 def main() -> int:
     """Runs the groups in the order of their speed."""
     total, started = Count(), time.monotonic()
     for title, run in (
-        ("unit and contract tests", lambda t: go(t, ".", "./functions/...", "./internal/...", "./infra/templates/...", "./statemachine/...", "./tests/contract/...")),
+        ("unit and contract tests", lambda t: go(t, ".", *UNIT)),
         ("local control plane", lambda t: go(t, "tests/localcloud/kubernetes", "./internal/...", "./smoke/...")),
         ("local cloud", lambda t: python(t, "tests/localcloud/tests")),
         ("end to end", lambda t: python(t, "tests/e2e")),

@@ -21,6 +21,9 @@ import (
 // Binary names the environment variable with the path of the local control plane's binary.
 const Binary = "KUBERNETES_BINARY"
 
+// administrator is the user of Server.Config.
+const administrator = "local-admin"
+
 // Server is a real control plane that lives as long as a test.
 type Server struct {
 	// Config is an administrator's.
@@ -102,32 +105,50 @@ func (s *Server) Kubectl(t *testing.T, input string, arguments ...string) string
 	return string(out)
 }
 
-// Mutations returns the mutating requests that the API server has logged for objects of a name, as
-// "verb resource", other than those of the control plane itself.
+// Mutations returns the mutating requests by the administrator that the API server has logged for
+// objects of a name, as "verb resource".
 func (s *Server) Mutations(t *testing.T, name string) []string {
+	t.Helper()
+	var found []string
+	s.writes(t, func(verb, resource, object string) {
+		if object == name {
+			found = append(found, verb+" "+resource)
+		}
+	})
+	return found
+}
+
+// Writes returns all mutating requests by the administrator that the API server has logged, as "verb
+// resource name".
+func (s *Server) Writes(t *testing.T) []string {
+	t.Helper()
+	var found []string
+	s.writes(t, func(verb, resource, object string) { found = append(found, verb+" "+resource+" "+object) })
+	return found
+}
+
+// writes calls visit for each of the administrator's mutating requests in the audit log.
+func (s *Server) writes(t *testing.T, visit func(verb, resource, name string)) {
 	t.Helper()
 	file, err := os.Open(s.audit)
 	if err != nil {
 		t.Fatalf("open the audit log: %s", err)
 	}
 	defer file.Close() //nolint:errcheck // only read
-	var found []string
 	lines := bufio.NewScanner(file)
 	lines.Buffer(nil, 16<<20)
 	for lines.Scan() {
 		var event struct {
 			Verb      string
-			UserAgent string
+			User      struct{ Username string }
 			ObjectRef struct{ Resource, Name string }
 		}
-		if json.Unmarshal(lines.Bytes(), &event) != nil || event.ObjectRef.Name != name ||
-			strings.HasPrefix(event.UserAgent, "kube-") {
+		if json.Unmarshal(lines.Bytes(), &event) != nil || event.User.Username != administrator {
 			continue
 		}
 		switch event.Verb {
 		case "create", "update", "patch", "delete":
-			found = append(found, event.Verb+" "+event.ObjectRef.Resource)
+			visit(event.Verb, event.ObjectRef.Resource, event.ObjectRef.Name)
 		}
 	}
-	return found
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 
@@ -41,24 +42,34 @@ type Change struct {
 	Change environment.Change `json:"change"`
 }
 
+// Summarize returns the changes as one, and what was changed by name. All new is a creation.
+func Summarize(changes []Change) (environment.Change, []string) {
+	summary, objects := environment.Created, []string(nil)
+	for _, c := range changes {
+		if c.Change == environment.Unchanged {
+			continue
+		}
+		objects = append(objects, c.Object)
+	}
+	switch {
+	case len(objects) == 0:
+		summary = environment.Unchanged
+	case slices.ContainsFunc(changes, func(c Change) bool { return c.Change != environment.Created }):
+		summary = environment.Updated
+	}
+	return summary, objects
+}
+
 // Apply makes the objects so, and returns what that changed, object by object.
 func (c *Client) Apply(ctx context.Context, objects ...Object) ([]Change, error) {
 	manifest, err := json.Marshal(objects)
 	if err != nil {
 		return nil, fault.Wrap(fault.Internal, err, "cannot encode %d objects", len(objects))
 	}
-	value, err := c.call(ctx, "Update", "Custom::AWSCDK-EKS-KubernetesResource", map[string]string{
+	return c.change(ctx, "Custom::AWSCDK-EKS-KubernetesResource", map[string]string{
 		"Manifest":      string(manifest),
 		"ReportChanges": "true",
 	})
-	if err != nil {
-		return nil, err
-	}
-	var changes []Change
-	if err := json.Unmarshal([]byte(value), &changes); err != nil {
-		return nil, fault.Wrap(fault.Internal, err, "cannot read the answer of %s", c.function)
-	}
-	return changes, nil
 }
 
 // List returns all objects of a kind in a namespace.
@@ -137,3 +148,8 @@ func (c *Client) classify(err error) error {
 }
 
 var _ invoker = (*lambda.Client)(nil)
+
+// Of returns a client of s's environment, with the rights of its cluster administrator.
+func Of(target aws.Config, s environment.State) *Client {
+	return New(lambda.NewFromConfig(target), s.Names.KubectlFunction, s.Names.Cluster, s.Identity.ClusterAdminRoleARN)
+}

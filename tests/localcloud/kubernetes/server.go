@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 	"time"
 
 	"localcloud/kubernetes/internal/cluster"
+	"localcloud/kubernetes/internal/fargate"
 )
 
 // runServer runs a cluster until it is told to end, the process that started it is gone, or a
@@ -24,6 +26,9 @@ func runServer() int {
 	flags.StringVar(&o.AuditLog, "audit-log", "", "file of the audit log (default DIR/audit.log)")
 	flags.StringVar(&o.Issuer, "service-account-issuer", cluster.DefaultIssuer, "service account issuer; on EKS the URL of the cluster's OIDC issuer")
 	flags.IntVar(&o.Nodes, "nodes", 1, "number of simulated nodes")
+	var additions eks
+	flags.StringVar(&additions.region, "region", "us-east-1", "AWS region that the cluster is in")
+	flags.StringVar(&additions.gate, "gate-url", "", "service that is asked whether the program of a pod with the label localcloud.gate works")
 	detached := flags.Bool("detached", false, "go on when the process that started the server is gone")
 	switch err := flags.Parse(os.Args[1:]); {
 	case errors.Is(err, flag.ErrHelp):
@@ -39,6 +44,8 @@ func runServer() int {
 		fmt.Fprintln(os.Stderr, err)
 		return 2
 	}
+	additions.profiles = fargate.File(filepath.Join(o.Dir, "fargate.json"))
+	o.Attach = additions.attach
 	executable, err := os.Executable()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "find own binary:", err)

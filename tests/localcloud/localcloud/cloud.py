@@ -39,8 +39,8 @@ def start(layout: Layout) -> str:
     if layout.run.exists():
         stop(layout)  # left over from a crash
     layout.temporary.mkdir(parents=True)
-    port = free_port()
-    env = server_environment(layout, port, os.environ)
+    services = free_port()
+    env = server_environment(layout, free_port(), services, os.environ)
     server = process.spawn(SERVER, [sys.executable, "-m", "localcloud.server"], env, layout.server_log, layout.pids)
     endpoint = env["AWS_ENDPOINT_URL"]
     try:
@@ -49,7 +49,7 @@ def start(layout: Layout) -> str:
     except BaseException:
         process.stop(process.recorded(layout.pids))
         raise
-    _write_env(layout, endpoint, server.pid, keys)
+    _write_env(layout, endpoint, services, server.pid, keys)
     return f"local cloud is running at {endpoint}; its settings are in {layout.env_file}"
 
 
@@ -117,7 +117,7 @@ def _tail(log: pathlib.Path) -> str:
     return f"the end of {log}:\n" + "\n".join(lines)
 
 
-def _write_env(layout: Layout, endpoint: str, pid: int, keys: dict[str, deployer.Keys]) -> None:
+def _write_env(layout: Layout, endpoint: str, services: int, pid: int, keys: dict[str, deployer.Keys]) -> None:
     """One setting a line, without quotes: the file is read by sh and by make alike."""
     platform, target = keys[PLATFORM_ACCOUNT], keys[TARGET_ACCOUNT]
     values = {
@@ -129,6 +129,7 @@ def _write_env(layout: Layout, endpoint: str, pid: int, keys: dict[str, deployer
         "AWS_PAGER": "",
         "AWS_EC2_METADATA_DISABLED": "true",
         "SAM_CLI_TELEMETRY": "0",
+        "LOCALCLOUD_CHARTS": f"http://127.0.0.1:{services}/charts",
         "LOCALCLOUD_DIR": str(layout.base),
         "LOCALCLOUD_PID": str(pid),
         "LOCALCLOUD_PLATFORM_ACCOUNT": PLATFORM_ACCOUNT,

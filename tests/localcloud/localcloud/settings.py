@@ -25,6 +25,10 @@ class Settings:
     """Seconds that a cluster, a Fargate profile or an update stays in progress longer than needed."""
     eks_nodes: int
     """Nodes that a new cluster starts with."""
+    coredns_annotation: bool
+    """Whether CoreDNS has the annotation that keeps it off Fargate, as on older clusters."""
+    services_port: int
+    """Port of the chart repository and of the gate."""
 
     @classmethod
     def from_environment(cls, env: Mapping[str, str] = os.environ) -> Settings:
@@ -34,7 +38,9 @@ class Settings:
             port=int(env["GATEWAY_PORT"]),
             kubernetes=pathlib.Path(env.get("LOCALCLOUD_KUBERNETES") or kubernetes_binary()),
             eks_delay=float(env.get("LOCALCLOUD_EKS_DELAY") or 0),
-            eks_nodes=int(env.get("LOCALCLOUD_EKS_NODES") or 1),
+            eks_nodes=int(env.get("LOCALCLOUD_EKS_NODES") or 0),
+            services_port=int(env["LOCALCLOUD_SERVICES_PORT"]),
+            coredns_annotation=env.get("LOCALCLOUD_COREDNS_ANNOTATION", "") not in ("", "0", "false"),
         )
 
     @property
@@ -43,11 +49,11 @@ class Settings:
         return f"http://127.0.0.1:{self.port}"
 
 
-PASSED_ON = ("LOCALCLOUD_EKS_DELAY", "LOCALCLOUD_EKS_NODES", "LOCALCLOUD_KUBERNETES")
+PASSED_ON = ("LOCALCLOUD_COREDNS_ANNOTATION", "LOCALCLOUD_EKS_DELAY", "LOCALCLOUD_EKS_NODES", "LOCALCLOUD_KUBERNETES")
 """Variables of the caller that reach the server."""
 
 
-def server_environment(layout: Layout, port: int, caller: Mapping[str, str]) -> dict[str, str]:
+def server_environment(layout: Layout, port: int, services_port: int, caller: Mapping[str, str]) -> dict[str, str]:
     """The whole environment of the server process."""
     package = pathlib.Path(__file__).resolve().parents[1]
     env = {
@@ -69,6 +75,7 @@ def server_environment(layout: Layout, port: int, caller: Mapping[str, str]) -> 
         "SFTP_ENABLED": "0",
         "LOG_LEVEL": caller.get("LOCALCLOUD_LOG_LEVEL", "INFO"),
         "LOCALCLOUD_DIR": str(layout.base),
+        "LOCALCLOUD_SERVICES_PORT": str(services_port),
     }
     env.update({name: caller[name] for name in PASSED_ON if name in caller})
     return env

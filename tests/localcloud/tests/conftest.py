@@ -18,6 +18,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from localcloud import cloud as instance
+from localcloud.extension.eks.kube import KubeClient
 from localcloud.layout import Layout, kubernetes_binary
 
 Template = dict[str, Any]
@@ -111,6 +112,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     """The instance under test; creation of clusters is slowed by a second so that it can be seen."""
     layout = Layout(tmp_path_factory.mktemp("cloud"))
     os.environ["LOCALCLOUD_EKS_DELAY"] = "1"
+    os.environ["LOCALCLOUD_EKS_NODES"] = "0"
     os.environ["SECRET_OF_THE_HOST"] = "must not reach a function"
     instance.start(layout)
     try:
@@ -153,3 +155,17 @@ def network(cloud: Cloud) -> dict[str, str]:
     """NETWORK, deployed once."""
     outputs = {"Vpc": {"Ref": "Vpc"}, "SubnetA": {"Ref": "SubnetA"}, "SubnetB": {"Ref": "SubnetB"}, "Group": {"Ref": "Group"}}
     return cloud.deploy("shared-network", NETWORK, outputs)
+
+
+@pytest.fixture(scope="session")
+def env(cloud: Cloud, control_plane_binary: pathlib.Path) -> dict[str, str]:
+    """A network, and the cluster "capacity" in it, which has no nodes."""
+    import nodeless  # which imports this module
+
+    return nodeless.deploy(cloud)
+
+
+@pytest.fixture(scope="session")
+def kube(cloud: Cloud, env: dict[str, str]) -> KubeClient:
+    """The administrator of that cluster."""
+    return KubeClient(cloud.layout.clusters / "capacity" / "admin.kubeconfig")

@@ -8,16 +8,21 @@ Every name they use is private to MiniStack, hence the exact version in the laun
 from __future__ import annotations
 
 from localcloud.extension import (
+    answers,
     branches,
     cloudformation,
     conditions,
     ec2,
     eks,
+    endpoints,
     iam,
     lambdas,
+    managed_policies,
+    provisioned,
     record,
     rights,
     service_role,
+    services,
     stack_requests,
     states,
 )
@@ -32,9 +37,13 @@ def install(settings: Settings) -> None:
     record.install(settings)  # after rights, so that what those refuse is recorded too
     lambdas.install(settings)
     states.install()
+    managed_policies.install()
+    answers.install()
+    provisioned.install()
     stack_requests.install()
     service_role.install(settings)
     cloudformation.install()
-    for resource in (*ec2.resources(), *iam.resources(), *eks.install(settings)):
+    for resource in (*ec2.resources(), *endpoints.resources(), *iam.resources(), *eks.install(settings)):
         cloudformation.register(resource)
     ec2.install()
+    services.install(settings)

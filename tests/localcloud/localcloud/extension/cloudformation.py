@@ -44,7 +44,7 @@ def register(resource: Resource) -> None:
     provisioners._REPLACING_PROPERTIES[resource.type] = tuple(sorted(registry.create_only))
     provisioners._CONDITIONALLY_REPLACING_PROPERTIES[resource.type] = tuple(sorted(registry.partly_create_only))
     if "Tags" in registry.properties:
-        provisioners._STACK_TAG_PROPERTY[resource.type] = ("Tags", "list")
+        provisioners._STACK_TAG_PROPERTY.setdefault(resource.type, ("Tags", "list"))
 
 
 def check(type_name: str, logical_id: str, properties: Properties) -> Properties:

@@ -12,11 +12,13 @@ from ministack.services.cloudformation import provisioners
 from localcloud.extension.resource import Failed, Properties, Resource
 
 
-def _identifier(prefix: str) -> str:
+def new_id(prefix: str) -> str:
+    """A new id as EC2 makes them."""
     return f"{prefix}-{uuid.uuid4().hex[:17]}"
 
 
-def _read_tags(identifier: str) -> list[dict[str, str]]:
+def read_tags(identifier: str) -> list[dict[str, str]]:
+    """The tags of a resource, as a template has them."""
     return list(ec2._tags.get(identifier) or [])
 
 
@@ -33,7 +35,7 @@ class _SecurityGroupRule(Resource):
         (rule,) = provisioners._ec2_sg_permissions([properties])
         if any(_without_identity(rule) == _without_identity(present) for present in group[self.store]):
             raise Failed("the specified rule already exists (Service: Ec2, Status Code: 400, InvalidPermission.Duplicate)")
-        rule["SecurityGroupRuleId"] = _identifier("sgr")
+        rule["SecurityGroupRuleId"] = new_id("sgr")
         group[self.store].append(rule)
         return rule["SecurityGroupRuleId"]
 
@@ -98,7 +100,7 @@ class EIP(Resource):
     type = "AWS::EC2::EIP"
 
     def create(self, logical_id: str, properties: Properties, stack: str) -> str:
-        allocation, address = _identifier("eipalloc"), ec2._random_ip("52.")
+        allocation, address = new_id("eipalloc"), ec2._random_ip("52.")
         ec2._addresses[allocation] = {
             "AllocationId": allocation,
             "PublicIp": address,
@@ -116,7 +118,7 @@ class EIP(Resource):
         if address is None:
             raise Failed(f"Address {physical_id} does not exist")
         return {name: address[name] for name in ("PublicIp", "AllocationId", "Domain", "InstanceId")} | {
-            "Tags": _read_tags(address["AllocationId"])
+            "Tags": read_tags(address["AllocationId"])
         }
 
     def update(self, physical_id: str, old: Properties, new: Properties) -> None:
@@ -160,7 +162,7 @@ class NatGateway(Resource):
         if public and not _has_internet_gateway(subnet["VpcId"]):
             # On AWS the gateway is made, and goes to state failed.
             raise Failed(f"Network {subnet['VpcId']} has no Internet gateway attached (Gateway.NotAttached)")
-        identifier = _identifier("nat")
+        identifier = new_id("nat")
         ec2._nat_gateways[identifier] = {
             "NatGatewayId": identifier,
             "SubnetId": subnet["SubnetId"],
@@ -177,7 +179,7 @@ class NatGateway(Resource):
     def read(self, physical_id: str, properties: Properties) -> Properties:
         gateway = ec2._nat_gateways[physical_id]
         return {name: gateway[name] for name in ("NatGatewayId", "SubnetId", "VpcId", "AllocationId", "ConnectivityType")} | {
-            "Tags": _read_tags(physical_id)
+            "Tags": read_tags(physical_id)
         }
 
     def update(self, physical_id: str, old: Properties, new: Properties) -> None:
@@ -214,7 +216,7 @@ class FlowLog(Resource):
         to_logs = properties.get("LogDestinationType", "cloud-watch-logs") == "cloud-watch-logs"
         if to_logs and "DeliverLogsPermissionArn" not in properties:
             raise Failed("DeliverLogsPermissionArn can't be empty if LogDestinationType is cloud-watch-logs (InvalidParameter)")
-        identifier = _identifier("fl")
+        identifier = new_id("fl")
         ec2._flow_logs[identifier] = {
             "FlowLogId": identifier,
             "FlowLogStatus": "ACTIVE",
@@ -228,7 +230,7 @@ class FlowLog(Resource):
 
     def read(self, physical_id: str, properties: Properties) -> Properties:
         log = ec2._flow_logs[physical_id]
-        return {name: log[name] for name in self._KEPT if name in log} | {"Id": physical_id, "Tags": _read_tags(physical_id)}
+        return {name: log[name] for name in self._KEPT if name in log} | {"Id": physical_id, "Tags": read_tags(physical_id)}
 
     def update(self, physical_id: str, old: Properties, new: Properties) -> None:
         provisioners._ec2_apply_tags(physical_id, new, old)
@@ -250,6 +252,7 @@ def install() -> None:
     for type_name, names in (("AWS::EC2::VPC", ("CidrBlock",)), ("AWS::EC2::Subnet", ("CidrBlock", "VpcId"))):
         for operation in ("create", "update"):
             handlers[type_name][operation] = _with_attributes(handlers[type_name][operation], operation, names)
+    handlers["AWS::EC2::LaunchTemplate"]["create"] = _unique_template(handlers["AWS::EC2::LaunchTemplate"]["create"])
     # Deletions that AWS refuses.
     handlers["AWS::EC2::SecurityGroup"]["delete"] = _refusing(
         handlers["AWS::EC2::SecurityGroup"]["delete"], _group_users, "resource {id} has a dependent object: {user}"
@@ -270,6 +273,17 @@ def _with_attributes(handler: Any, operation: str, names: tuple[str, ...]) -> An
         return physical_id, attributes | {name: properties[name] for name in names if name in properties}
 
     return wrapped
+
+
+def _unique_template(handler: Any) -> Any:
+    @functools.wraps(handler)
+    def create(logical_id: str, properties: Properties, stack: str) -> Any:
+        name = properties.get("LaunchTemplateName")
+        if name and any(t["LaunchTemplateName"] == name for t in ec2._launch_templates.values()):
+            raise Failed(f"Launch template name already in use. (InvalidLaunchTemplateName.AlreadyExistsException): {name}")
+        return handler(logical_id, properties, stack)
+
+    return create
 
 
 def _refusing(handler: Any, users: Any, text: str) -> Any:
@@ -301,11 +315,13 @@ def _subnet_users(subnet_id: str) -> list[str]:
 
 
 def _network_users(lambda_key: str, eks_key: str, identifier: str) -> list[str]:
-    """Functions and clusters, which on AWS hold network interfaces in a subnet or group."""
+    """Functions, clusters and the like, which on AWS hold network interfaces in a subnet or group."""
     functions = [
         f"function {name}"
         for name, function in lambda_svc._functions.items()
         if identifier in ((function.get("config") or {}).get("VpcConfig") or {}).get(lambda_key, [])
     ]
     clusters = [f"cluster {c['name']}" for c in eks._clusters.values() if identifier in c["resourcesVpcConfig"].get(eks_key, [])]
-    return functions + clusters
+    groups = [f"node group {g['nodegroupName']}" for g in eks._nodegroups.values() if identifier in g["subnets"]]
+    endpoints = [e["VpcEndpointId"] for e in ec2._vpc_endpoints.values() if identifier in (e.get(lambda_key) or [])]
+    return functions + clusters + groups + endpoints

@@ -51,6 +51,10 @@ func apiServerArguments(o Options, p ports, c certificates) []string {
 		// No kubelet and no pod network: nobody reaches the API through the service "kubernetes",
 		// and a loopback address is not a valid endpoint of it.
 		"--endpoint-reconciler-type=none",
+		// Webhooks in pods: the API server picks a ready endpoint by itself, as there is no kube-proxy,
+		// and reaches it through the socket, as there is no pod network.
+		"--enable-aggregator-routing=true",
+		"--egress-selector-config-file=" + o.file("egress.yaml"),
 		"--service-cluster-ip-range=" + serviceRange,
 		"--client-ca-file=" + c.ca.Cert,
 		"--tls-cert-file=" + c.server.Cert,
@@ -83,6 +87,9 @@ func controllerManagerArguments(o Options, p ports, c certificates) []string {
 		// ServiceAccount, and with it every first pod, by five seconds.
 		"--kube-api-qps=500",
 		"--kube-api-burst=1000",
+		// Simulated nodes do not die. On a busy machine their heartbeats come late, and the controller
+		// would take the readiness of their pods away, which nothing here gives back.
+		"--node-monitor-grace-period=24h",
 		"--service-account-private-key-file="+c.token.Key,
 		"--root-ca-file="+c.ca.Cert,
 		"--cluster-signing-cert-file="+c.ca.Cert,

@@ -6,10 +6,12 @@ package cluster
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
 	"net/http"
 	"os"
 	"time"
@@ -53,6 +55,12 @@ func Run(ctx context.Context, o Options, executable string, out io.Writer) error
 		return err
 	}
 
+	pods, err := listenPods(o)
+	if err != nil {
+		return err
+	}
+	defer pods.Close() //nolint:errcheck // ends what is served there
+
 	group := process.NewGroup(executable, o.Dir)
 	defer group.Stop(grace)
 	defer os.Remove(o.file("ready")) //nolint:errcheck // runs before Stop: not ready once components end
@@ -70,6 +78,9 @@ func Run(ctx context.Context, o Options, executable string, out io.Writer) error
 	}()
 
 	ready, err := start(ctx, o, p, c, group)
+	if err == nil && o.Attach != nil {
+		err = attach(ctx, o, c, pods)
+	}
 	if err == nil {
 		ready.Seconds = time.Since(started).Round(10 * time.Millisecond).Seconds()
 		err = writeReady(o, ready)
@@ -79,6 +90,23 @@ func Run(ctx context.Context, o Options, executable string, out io.Writer) error
 		<-ctx.Done()
 	}
 	return outcome(ctx, err)
+}
+
+// attach hands the running cluster to whoever adds to it.
+func attach(ctx context.Context, o Options, c certificates, pods net.Listener) error {
+	config, err := clientcmd.BuildConfigFromFlags("", o.file("admin.kubeconfig"))
+	if err != nil {
+		return fmt.Errorf("read own kubeconfig: %w", err)
+	}
+	certificate, err := tls.LoadX509KeyPair(c.server.Cert, c.server.Key)
+	if err != nil {
+		return fmt.Errorf("read certificate of the server: %w", err)
+	}
+	ca, err := os.ReadFile(c.ca.Cert)
+	if err != nil {
+		return fmt.Errorf("read certificate of the authority: %w", err)
+	}
+	return o.Attach(ctx, Access{Config: config, Certificate: certificate, CA: ca, Pods: pods})
 }
 
 // outcome picks the error that tells the reader most: the component that ended, nothing when the

@@ -3,7 +3,10 @@ package cluster
 import (
 	"embed"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,7 +16,7 @@ import (
 	"localcloud/kubernetes/internal/pki"
 )
 
-//go:embed audit-policy.yaml stages/*.yaml
+//go:embed audit-policy.yaml egress.yaml stages/*.yaml
 var manifests embed.FS
 
 // certificates are the key pairs the components are given.
@@ -94,12 +97,14 @@ func writeFiles(o Options, endpoint string) (certificates, error) {
 
 // writeManifests copies the embedded manifests out; kwok takes its stages as one file of documents.
 func writeManifests(o Options) error {
-	policy, err := manifests.ReadFile("audit-policy.yaml")
-	if err != nil {
-		return fmt.Errorf("read embedded audit policy: %w", err)
-	}
-	if err := os.WriteFile(o.file("audit-policy.yaml"), policy, 0o600); err != nil {
-		return fmt.Errorf("write audit policy: %w", err)
+	for _, name := range []string{"audit-policy.yaml", "egress.yaml"} {
+		data, err := manifests.ReadFile(name)
+		if err != nil {
+			return fmt.Errorf("read embedded %s: %w", name, err)
+		}
+		if err := os.WriteFile(o.file(name), data, 0o600); err != nil {
+			return fmt.Errorf("write %s: %w", name, err)
+		}
 	}
 	entries, err := manifests.ReadDir("stages")
 	if err != nil {
@@ -117,6 +122,26 @@ func writeManifests(o Options) error {
 		return fmt.Errorf("write stages: %w", err)
 	}
 	return nil
+}
+
+// listenPods listens at DIR/pods.sock, which egress.yaml names relative to the API server's folder: a
+// socket's path has room for about 100 characters, and DIR may be longer. Hence also the detour through
+// an open folder.
+func listenPods(o Options) (net.Listener, error) {
+	folder, err := os.Open(o.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("open the cluster's folder: %w", err)
+	}
+	defer folder.Close() //nolint:errcheck // only read
+	if err := os.Remove(o.file("pods.sock")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("remove old socket: %w", err)
+	}
+	socket, err := net.ListenUnix("unix", &net.UnixAddr{Net: "unix", Name: fmt.Sprintf("/proc/self/fd/%d/pods.sock", folder.Fd())})
+	if err != nil {
+		return nil, fmt.Errorf("listen for connections to pods: %w", err)
+	}
+	socket.SetUnlinkOnClose(false) // by then the path means something else
+	return socket, nil
 }
 
 // Ready is the content of DIR/ready, the sign that the cluster can be used.

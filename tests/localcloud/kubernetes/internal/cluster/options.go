@@ -1,9 +1,14 @@
 package cluster
 
 import (
+	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"path/filepath"
+
+	"k8s.io/client-go/rest"
 )
 
 // DefaultIssuer is the service account issuer of a cluster that nobody federates with.
@@ -23,6 +28,20 @@ type Options struct {
 	Issuer string
 	// Nodes is the number of simulated nodes.
 	Nodes int
+	// Attach is called once the cluster runs, before anyone is told that it is ready, and may go on in
+	// the background until the context ends. Nil for a cluster with nothing added.
+	Attach func(context.Context, Access) error
+}
+
+// Access is what an addition to the cluster works with.
+type Access struct {
+	// Config is the administrator's.
+	Config *rest.Config
+	// Certificate is for a server on 127.0.0.1; CA, in PEM, is what its clients trust.
+	Certificate tls.Certificate
+	CA          []byte
+	// Pods accepts the connections that the API server makes to services and pods, each an HTTP CONNECT.
+	Pods net.Listener
 }
 
 // Complete returns the options with defaults filled in and every path absolute, since the components

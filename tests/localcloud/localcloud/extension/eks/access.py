@@ -77,6 +77,17 @@ def _created(original: Any) -> Any:
     return create
 
 
+def create_for_nodes(cluster: str, arn: str, kind: str, username: str, groups: list[str]) -> None:
+    """The entry that EKS itself makes for a role of nodes; one that is there stays as it is."""
+    key = eks._ae_key(cluster, arn)
+    identity = principal_id(arn)
+    if key in eks._access_entries or identity is None:
+        return
+    body = {"type": kind, "username": username, "kubernetesGroups": groups}
+    eks._access_entries[key] = eks._build_access_entry(cluster, arn, body)
+    _identities[get_account_id(), get_region(), cluster, arn] = identity
+
+
 _identities: dict[tuple[str, str, str, str], str] = {}
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextvars
 import logging
 import re
 import secrets
-import threading
 import time
 import uuid
 from typing import Any
@@ -14,9 +12,10 @@ from typing import Any
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import ec2, eks, iam, kms
 
-from localcloud.extension.eks import fargate, versions
+from localcloud.extension.eks import background, fargate, system, versions
 from localcloud.extension.eks.control_plane import ControlPlanes, Key, StartFailed
 from localcloud.extension.eks.errors import EksError, in_use, invalid, not_found
+from localcloud.extension.eks.kube import KubeError
 
 Cluster = dict[str, Any]
 LOG_TYPES = ("api", "audit", "authenticator", "controllerManager", "scheduler")
@@ -63,9 +62,10 @@ def public(record: dict[str, Any]) -> dict[str, Any]:
 class Clusters:
     """The clusters of this server. Changes run in the background and take `delay` seconds more than they need."""
 
-    def __init__(self, control_planes: ControlPlanes, delay: float) -> None:
+    def __init__(self, control_planes: ControlPlanes, delay: float, annotated: bool) -> None:
         self._control_planes = control_planes
         self._delay = delay
+        self._annotated = annotated
         self._updates: dict[tuple[Key, str], dict[str, Any]] = {}
 
     # Create and delete.
@@ -113,19 +113,23 @@ class Clusters:
             "health": {"issues": []},
             "_auth_token": secrets.token_urlsafe(32),
             "_problem": "",
+            "_addons": body.get("bootstrapSelfManagedAddons", True),
         }
         cluster.update({name: body[name] for name in _OPTIONAL if name in body})
         eks._clusters[name] = cluster
         eks._tags[cluster["arn"]] = dict(cluster["tags"])
         eks._bootstrap_creator_access_entry(name, cluster, creator)
-        _in_background(self._bring_up, cluster)
+        background.run(self._bring_up, cluster)
         return cluster
 
     def _bring_up(self, cluster: Cluster) -> None:
         began = time.monotonic()
         try:
             authority = self._control_planes.start(key_of(cluster), cluster)
-        except (StartFailed, OSError) as problem:
+            client = self._control_planes.client(key_of(cluster))
+            if client is not None:
+                system.install(client, cluster["_addons"], self._annotated)
+        except (StartFailed, KubeError, OSError) as problem:
             _logger.exception("control plane of %s", cluster["name"])
             cluster["_problem"] = str(problem)
             cluster["health"] = {"issues": [{"code": "InternalFailure", "message": str(problem), "resourceIds": []}]}
@@ -149,7 +153,7 @@ class Clusters:
         if cluster["deletionProtection"]:
             raise EksError(400, "InvalidRequestException", f"Cluster {name} has deletion protection enabled")
         cluster["status"] = "DELETING"
-        _in_background(self._take_down, cluster)
+        background.run(self._take_down, cluster)
         return cluster
 
     def _take_down(self, cluster: Cluster) -> None:
@@ -237,7 +241,7 @@ class Clusters:
         }
         cluster["status"] = "UPDATING"
         self._updates[key_of(cluster), update["id"]] = update
-        _in_background(self._finish, cluster, update, change)
+        background.run(self._finish, cluster, update, change)
         return update
 
     def _finish(self, cluster: Cluster, update: dict[str, Any], change: dict[str, Any]) -> None:
@@ -245,12 +249,6 @@ class Clusters:
         cluster.update(change)
         cluster["status"] = "ACTIVE"
         update["status"] = "Successful"
-
-
-def _in_background(function: Any, *arguments: Any) -> None:
-    """Run in a thread that keeps the account and region of the request."""
-    context = contextvars.copy_context()
-    threading.Thread(target=context.run, args=(function, *arguments), daemon=True).start()
 
 
 def _check_role(arn: str, service: str) -> None:

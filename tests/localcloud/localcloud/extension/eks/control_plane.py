@@ -58,6 +58,7 @@ class ControlPlanes:
         command = [str(self._settings.kubernetes), "server", "--dir", str(directory), "--endpoint-port", str(port)]
         command += ["--webhook-config", str(webhook), "--audit-log", str(directory / "audit.log")]
         command += ["--service-account-issuer", cluster["identity"]["oidc"]["issuer"], "--nodes", str(self._settings.eks_nodes)]
+        command += ["--region", key[1], "--gate-url", f"http://127.0.0.1:{self._settings.services_port}/gate/{'/'.join(key)}"]
         env = {"PATH": os.environ["PATH"], "HOME": str(directory), "TMPDIR": os.environ.get("TMPDIR", "/tmp")}
         pids = self._settings.layout.pids
         running = _Running(directory, process.spawn(f"kubernetes-{directory.name}", command, env, directory / "server.log", pids))
@@ -74,6 +75,16 @@ class ControlPlanes:
         with self._lock:
             running = self._running.get(key)
         return running.client if running else None
+
+    def write(self, key: Key, name: str, document: object) -> None:
+        """Put a JSON file into the folder of the cluster's control plane, whole at every moment."""
+        with self._lock:
+            running = self._running.get(key)
+        if running is None:
+            return
+        partial = running.directory / f".{name}"
+        partial.write_text(json.dumps(document))
+        partial.replace(running.directory / name)
 
     def stop(self, key: Key) -> None:
         """End the cluster's control plane and remove its state."""

@@ -1,8 +1,8 @@
-"""Fargate profiles. Pods that match one are scheduled on the cluster's ordinary nodes."""
+"""Fargate profiles: records, and the file by which the control plane's scheduler of Fargate knows them."""
 
 from __future__ import annotations
 
-import contextvars
+import logging
 import threading
 import time
 import uuid
@@ -11,9 +11,16 @@ from typing import Any
 from ministack.core.responses import AccountRegionScopedDict, get_account_id, get_region
 from ministack.services import ec2, eks, iam
 
+from localcloud.extension import egress
+from localcloud.extension.eks import background, node_access, nodes
+from localcloud.extension.eks.control_plane import ControlPlanes, Key
 from localcloud.extension.eks.errors import in_use, invalid, not_found
+from localcloud.extension.eks.kube import KubeError
 
 Profile = dict[str, Any]
+
+_LABEL = "eks.amazonaws.com/fargate-profile"
+_logger = logging.getLogger("localcloud.eks")
 
 _profiles = AccountRegionScopedDict()  # "cluster/profile" to record, as MiniStack keeps node groups
 
@@ -36,8 +43,10 @@ def get(cluster: str, name: str) -> Profile:
 class FargateProfiles:
     """Create and delete; each takes `delay` seconds."""
 
-    def __init__(self, delay: float) -> None:
+    def __init__(self, control_planes: ControlPlanes, delay: float) -> None:
+        self._control_planes = control_planes
         self._delay = delay
+        self._lock = threading.Lock()
 
     def create(self, cluster: str, body: dict[str, Any]) -> Profile:
         """CreateFargateProfile."""
@@ -71,7 +80,7 @@ class FargateProfiles:
             "health": {"issues": []},
         }
         _profiles[f"{cluster}/{name}"] = profile
-        _after(self._delay, profile.update, {"status": "ACTIVE"})
+        background.run(self._activate, profile)
         return profile
 
     def delete(self, cluster: str, name: str) -> Profile:
@@ -79,8 +88,39 @@ class FargateProfiles:
         profile = get(cluster, name)
         _refuse_while_busy(cluster)
         profile["status"] = "DELETING"
-        _after(self._delay, _profiles.pop, f"{cluster}/{name}", None)
+        background.run(self._remove, profile)
         return profile
+
+    def _activate(self, profile: Profile) -> None:
+        time.sleep(max(self._delay, 0.1))
+        client = self._control_planes.client(_key(profile))
+        try:
+            if client is not None:
+                node_access.grant(eks._clusters[profile["clusterName"]], client, profile["podExecutionRoleArn"], "FARGATE_LINUX")
+        except (KubeError, OSError):
+            _logger.exception("Fargate profile %s", profile["fargateProfileName"])
+        profile["status"] = "ACTIVE"
+        self._publish(profile)
+
+    def _remove(self, profile: Profile) -> None:
+        """The profile's pods end with it; what replaces them finds no profile and waits."""
+        self._publish(profile)
+        time.sleep(max(self._delay, 0.1))
+        client = self._control_planes.client(_key(profile))
+        try:
+            if client is not None:
+                for pod in client.request("GET", f"/api/v1/pods?labelSelector={_LABEL}%3D{profile['fargateProfileName']}")["items"]:
+                    nodes.delete_pod(client, pod)
+        except (KubeError, OSError):
+            _logger.exception("Fargate profile %s", profile["fargateProfileName"])
+        _profiles.pop(f"{profile['clusterName']}/{profile['fargateProfileName']}", None)
+
+    def _publish(self, changed: Profile) -> None:
+        """Write all profiles that are ACTIVE where the scheduler reads them."""
+        with self._lock:
+            cluster = changed["clusterName"]
+            active = [p for name in names(cluster) if (p := get(cluster, name))["status"] == "ACTIVE"]
+            self._control_planes.write(_key(changed), "fargate.json", [_described(p) for p in active])
 
     @staticmethod
     def wait(cluster: str, name: str) -> Profile:
@@ -108,14 +148,20 @@ def _refuse_while_busy(cluster: str) -> None:
 def _check_private(subnet: str) -> None:
     if subnet not in ec2._subnets:
         raise invalid(f"The subnet ID '{subnet}' does not exist")
-    for table in ec2._route_tables.values():
-        associated = any(a.get("SubnetId") == subnet for a in table["Associations"])
-        if associated and any(str(route.get("GatewayId", "")).startswith("igw-") for route in table["Routes"]):
-            raise invalid(f"Subnet {subnet} provided in Fargate Profile is not a private subnet")
+    if egress.default_route(ec2._subnets[subnet]) == "igw":
+        raise invalid(f"Subnet {subnet} provided in Fargate Profile is not a private subnet")
 
 
-def _after(seconds: float, function: Any, *arguments: Any) -> None:
-    context = contextvars.copy_context()
-    timer = threading.Timer(max(seconds, 0.1), context.run, (function, *arguments))
-    timer.daemon = True
-    timer.start()
+def _key(profile: Profile) -> Key:
+    parts = profile["fargateProfileArn"].split(":")
+    return parts[4], parts[3], profile["clusterName"]
+
+
+def _described(profile: Profile) -> dict[str, Any]:
+    """What the scheduler needs to know."""
+    subnets = [ec2._subnets[s] for s in profile["subnets"] if s in ec2._subnets]
+    return {
+        "name": profile["fargateProfileName"],
+        "selectors": [{"namespace": s["namespace"], "labels": s.get("labels") or {}} for s in profile["selectors"]],
+        "subnets": [{"cidr": s["CidrBlock"], "zone": s["AvailabilityZone"]} for s in subnets],
+    }

@@ -1,4 +1,4 @@
-"""EKS types of CloudFormation: AccessEntry, Addon, Cluster, FargateProfile."""
+"""EKS types of CloudFormation: AccessEntry, Addon, Cluster, FargateProfile, Nodegroup."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import Any
 from ministack.services import eks
 from ministack.services.cloudformation import provisioners
 
-from localcloud.extension.eks import access, clusters, fargate
+from localcloud.extension.eks import access, clusters, fargate, nodegroups
 from localcloud.extension.eks.clusters import Clusters
 from localcloud.extension.eks.errors import EksError, answer, invalid
 from localcloud.extension.eks.fargate import FargateProfiles
+from localcloud.extension.eks.nodegroups import NodeGroups
 from localcloud.extension.resource import Properties, Resource, tag_list, tags_of
 
 _camel = provisioners._pascal_to_camel
@@ -238,6 +239,94 @@ class FargateProfile(Resource):
             self._profiles.wait_deleted(cluster, name)
 
 
+class Nodegroup(Resource):
+    """AWS::EKS::Nodegroup. Labels and Tags are maps, unlike in the other types."""
+
+    type = "AWS::EKS::Nodegroup"
+    _ASKED = (
+        "NodeRole",
+        "Subnets",
+        "InstanceTypes",
+        "AmiType",
+        "CapacityType",
+        "DiskSize",
+        "RemoteAccess",
+        "ScalingConfig",
+        "Taints",
+        "UpdateConfig",
+        "NodeRepairConfig",
+        "LaunchTemplate",
+        "Version",
+        "ReleaseVersion",
+    )
+    _VERSION = ("Version", "ReleaseVersion", "LaunchTemplate")
+    _CONFIG = ("ScalingConfig", "Labels", "Taints", "UpdateConfig", "NodeRepairConfig")
+
+    def __init__(self, groups: NodeGroups) -> None:
+        self._groups = groups
+
+    def create(self, logical_id: str, properties: Properties, stack: str) -> str:
+        cluster = properties["ClusterName"]
+        name = properties.get("NodegroupName") or provisioners._physical_name(stack, logical_id, max_len=63)
+        body = {n[0].lower() + n[1:]: _camel(properties[n]) for n in self._ASKED if n in properties}
+        body |= {"nodegroupName": name, "labels": properties.get("Labels") or {}, "tags": properties.get("Tags") or {}}
+        self._groups.create(cluster, body)
+        try:
+            self._groups.wait(cluster, name)
+        except EksError:
+            self.delete(f"{cluster}/{name}", properties)
+            raise
+        return f"{cluster}/{name}"
+
+    def read(self, physical_id: str, properties: Properties) -> Properties:
+        group = nodegroups.get(*physical_id.split("/"))
+        model = {n: _pascal(group[camel]) for n in self._ASKED if (camel := n[0].lower() + n[1:]) in group}
+        if "LaunchTemplate" in model:
+            asked = properties.get("LaunchTemplate") or {}
+            # The service resolves $Latest and tells both id and name.
+            model["LaunchTemplate"] = {**model["LaunchTemplate"], **{k: asked[k] for k in asked if asked[k] in ("$Latest", "$Default")}}
+        return model | {
+            "Id": physical_id,
+            "Arn": group["nodegroupArn"],
+            "ClusterName": group["clusterName"],
+            "NodegroupName": group["nodegroupName"],
+            "Labels": dict(group["labels"]),
+            "Tags": dict(group["tags"]),
+        }
+
+    def update(self, physical_id: str, old: Properties, new: Properties) -> None:
+        cluster, name = physical_id.split("/")
+        version, config, tags = ([n for n in names if old.get(n) != new.get(n)] for names in (self._VERSION, self._CONFIG, ("Tags",)))
+        if version and (config or tags):
+            # https://github.com/aws/containers-roadmap/issues/1258
+            raise invalid("Version and ReleaseVersion updates cannot be combined with other updates")
+        if version:
+            self._groups.update_version(cluster, name, {n[0].lower() + n[1:]: _camel(new[n]) for n in version if n in new})
+        elif config:
+            self._groups.update_config(cluster, name, self._change(old, new, config))
+        self._groups.wait(cluster, name)
+        group = nodegroups.get(cluster, name)
+        group["tags"] = dict(new.get("Tags") or {})
+        eks._tags[group["nodegroupArn"]] = dict(group["tags"])
+
+    @staticmethod
+    def _change(old: Properties, new: Properties, names: list[str]) -> dict[str, Any]:
+        body: dict[str, Any] = {n[0].lower() + n[1:]: _camel(new[n]) for n in names if n in new and n not in ("Labels", "Taints")}
+        if "Labels" in names:
+            labels = new.get("Labels") or {}
+            body["labels"] = {"addOrUpdateLabels": labels, "removeLabels": [k for k in old.get("Labels") or {} if k not in labels]}
+        if "Taints" in names:
+            taints = _camel(new.get("Taints") or [])
+            body["taints"] = {"addOrUpdateTaints": taints, "removeTaints": [t for t in _camel(old.get("Taints") or []) if t not in taints]}
+        return body
+
+    def delete(self, physical_id: str, properties: Properties) -> None:
+        cluster, name = physical_id.split("/")
+        if cluster in eks._clusters and name in nodegroups.names(cluster):
+            self._groups.delete(cluster, name)
+            self._groups.wait_deleted(cluster, name)
+
+
 class Addon(Resource):
     """AWS::EKS::Addon; the add-on is a record, nothing is installed in the cluster."""
 
@@ -271,6 +360,6 @@ class Addon(Resource):
             answer(eks._delete_addon(cluster, name))
 
 
-def resources(owner: Clusters, profiles: FargateProfiles) -> list[Resource]:
+def resources(owner: Clusters, groups: NodeGroups, profiles: FargateProfiles) -> list[Resource]:
     """All types of this module."""
-    return [Cluster(owner), AccessEntry(), FargateProfile(profiles), Addon()]
+    return [Cluster(owner), AccessEntry(), FargateProfile(profiles), Nodegroup(groups), Addon()]

@@ -1,0 +1,123 @@
+// Package capacity converges what an environment's pods run on: a managed node group, or a Fargate
+// profile. Nodes join the cluster only with a way out of the VPC, so the stage comes after Egress.
+package capacity
+
+import (
+	"context"
+	"maps"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/eks"
+
+	"github.com/harmonix-eks/environment-provider/infra/templates"
+	"github.com/harmonix-eks/environment-provider/internal/environment"
+	"github.com/harmonix-eks/environment-provider/internal/stack"
+	"github.com/harmonix-eks/environment-provider/internal/stage"
+	"github.com/harmonix-eks/environment-provider/internal/target"
+)
+
+// Stage is the Capacity stage.
+type Stage struct{ connector target.Connector }
+
+// New returns the stage.
+func New(c target.Connector) *Stage { return &Stage{connector: c} }
+
+// Run converges the capacity stack.
+func (s *Stage) Run(ctx context.Context, in stage.Input) (*environment.Capacity, error) {
+	t, err := target.Connect(ctx, s.connector, in)
+	if err != nil {
+		return nil, err
+	}
+	c := capacity{target: t, engine: t.Stacks, eks: eks.NewFromConfig(t.Config), in: in}
+	converge := c.fargate
+	if in.State.Request.NodeType == environment.NodeTypeManaged {
+		converge = c.managed
+	}
+	section, err := converge(ctx)
+	if err != nil {
+		return nil, explain(ctx, c.eks, in.State.Names.Cluster, err)
+	}
+	return section, nil
+}
+
+type engine interface {
+	Describe(ctx context.Context, name string) (stack.Description, bool, error)
+	Converge(ctx context.Context, spec stack.Spec) (stack.Outcome, error)
+}
+
+// capacity is one call of the stage.
+type capacity struct {
+	target *target.Target
+	engine engine
+	eks    *eks.Client
+	in     stage.Input
+}
+
+func (c capacity) fargate(ctx context.Context) (*environment.Capacity, error) {
+	spec := c.target.Spec(c.in.State.Names.CapacityStack, templates.CapacityFargate, FargateParameters(c.in.State))
+	out, err := c.engine.Converge(ctx, spec)
+	if err != nil {
+		return nil, err
+	}
+	return &environment.Capacity{
+		Progress:        environment.Progress{Change: out.Change},
+		FargateProfiles: []string{nameIn(out.Outputs["ProfileArn"])},
+	}, nil
+}
+
+func (c capacity) managed(ctx context.Context) (*environment.Capacity, error) {
+	name := c.in.State.Names.CapacityStack
+	live, _, err := c.engine.Describe(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	desired, err := desiredSize(ctx, c.eks, c.in.State, nameIn(live.Outputs["NodeGroupArn"]))
+	if err != nil {
+		return nil, err
+	}
+	out, err := convergeInSteps(ctx, c.engine, c.target.Spec(name, templates.CapacityManaged, ManagedParameters(c.in.State, desired)))
+	if err != nil {
+		return nil, err
+	}
+	return &environment.Capacity{
+		Progress:      environment.Progress{Change: out.Change},
+		NodeGroupName: nameIn(out.Outputs["NodeGroupArn"]),
+	}, nil
+}
+
+// convergeInSteps brings the node group's stack to its spec by as many updates as EKS wants
+// ([next]). Each is a run of its own to the engine, named by what it leads to, so that every
+// invocation finds its way back into the update that is under way.
+func convergeInSteps(ctx context.Context, e engine, whole stack.Spec) (stack.Outcome, error) {
+	// Every step takes one kind of change away, and one more may be an older run's.
+	for range len(kinds()) + 1 {
+		live, found, err := e.Describe(ctx, whole.Name)
+		if err != nil {
+			return stack.Outcome{}, err
+		}
+		step := whole
+		switch {
+		case found && live.Moving() && strings.HasPrefix(string(live.Status), "UPDATE_"):
+			step.Parameters = live.Parameters // await it
+		case found && !live.Moving():
+			step.Parameters = next(live.Parameters, whole.Parameters, !maps.Equal(live.Tags, whole.Tags))
+		}
+		if maps.Equal(step.Parameters, whole.Parameters) {
+			break
+		}
+		step.Execution += "#" + fingerprint(step.Parameters)
+		if _, err := e.Converge(ctx, step); err != nil {
+			return stack.Outcome{}, err
+		}
+	}
+	return e.Converge(ctx, whole)
+}
+
+// nameIn is the name in the ARN of a node group or Fargate profile, "…/{cluster}/{name}/{id}". What
+// Ref returns for them differs between CloudFormation's documents.
+func nameIn(arn string) string {
+	if parts := strings.Split(arn, "/"); len(parts) == 4 {
+		return parts[2]
+	}
+	return ""
+}

@@ -1,0 +1,73 @@
+// Package clusterdns makes the cluster's DNS run on the environment's capacity. Without it nothing
+// in the cluster resolves a name, so it stands before everything that installs pods.
+package clusterdns
+
+import (
+	"context"
+
+	"github.com/harmonix-eks/environment-provider/internal/environment"
+	"github.com/harmonix-eks/environment-provider/internal/fault"
+	"github.com/harmonix-eks/environment-provider/internal/kubectl/client"
+	"github.com/harmonix-eks/environment-provider/internal/stage"
+	"github.com/harmonix-eks/environment-provider/internal/target"
+)
+
+const (
+	namespace, name = "kube-system", "coredns"
+	// computeType is the annotation by which EKS keeps CoreDNS off Fargate, or not.
+	computeType = "eks.amazonaws.com/compute-type"
+)
+
+// Stage is the ClusterDNS stage.
+type Stage struct{ connector target.Connector }
+
+// New returns the stage.
+func New(c target.Connector) *Stage { return &Stage{connector: c} }
+
+// Run moves CoreDNS to Fargate where there is nothing else, and answers [fault.InProgress] until
+// its pods are ready.
+func (s *Stage) Run(ctx context.Context, in stage.Input) (*environment.ClusterDNS, error) {
+	t, err := target.Connect(ctx, s.connector, in)
+	if err != nil {
+		return nil, err
+	}
+	kubectl := client.Of(t.Config, in.State)
+	fargate := in.State.Request.NodeType == environment.NodeTypeFargate
+	var deployment client.Deployment
+	err = stage.Poll(ctx, func(ctx context.Context) error {
+		var found bool
+		if deployment, found, err = kubectl.Deployment(ctx, namespace, name); err != nil {
+			return err
+		}
+		if !found {
+			// EKS installs it a moment after the cluster is ACTIVE.
+			return fault.New(fault.InProgress, "the cluster has no Deployment %s/%s yet", namespace, name)
+		}
+		if fargate && deployment.Spec.Template.Metadata.Annotations[computeType] != "fargate" {
+			if err := kubectl.Patch(ctx, namespace, "deployment/"+name, toFargate()); err != nil {
+				return err
+			}
+			return fault.New(fault.InProgress, "CoreDNS is being moved to Fargate")
+		}
+		if !deployment.RolledOut() {
+			return fault.New(fault.InProgress, "CoreDNS is not ready: %s", deployment)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	change := environment.Unchanged
+	if fargate {
+		change = deployment.ChangedSince(in.Entered)
+	}
+	return &environment.ClusterDNS{Progress: environment.Progress{Change: change}}, nil
+}
+
+// toFargate sets the annotation on the pods. Some clusters have it with another value and some do
+// not have it at all; either way the template changes, so the pods are made anew, and only new pods
+// are scheduled on a profile that is younger than they were (aws-traps.md, rows 1.35 and 5.9).
+func toFargate() any {
+	annotations := map[string]string{computeType: "fargate"}
+	return map[string]any{"spec": map[string]any{"template": map[string]any{"metadata": map[string]any{"annotations": annotations}}}}
+}

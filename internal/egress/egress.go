@@ -1,0 +1,61 @@
+// Package egress converges the ways out of an environment's VPC: NAT gateways, VPC endpoints and the
+// flow log. It runs beside the cluster; what starts nodes or pods has to wait for it.
+package egress
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/harmonix-eks/environment-provider/infra/templates"
+	"github.com/harmonix-eks/environment-provider/internal/environment"
+	"github.com/harmonix-eks/environment-provider/internal/stage"
+	"github.com/harmonix-eks/environment-provider/internal/target"
+)
+
+// Stage is the Egress stage.
+type Stage struct{ connector target.Connector }
+
+// New returns the stage.
+func New(c target.Connector) *Stage { return &Stage{connector: c} }
+
+// Run converges the egress stack.
+func (s *Stage) Run(ctx context.Context, in stage.Input) (*environment.Egress, error) {
+	t, err := target.Connect(ctx, s.connector, in)
+	if err != nil {
+		return nil, err
+	}
+	out, err := t.Converge(ctx, in.State.Names.EgressStack, templates.Egress, Parameters(in.State))
+	if err != nil {
+		return nil, err
+	}
+	return &environment.Egress{
+		Progress:           environment.Progress{Change: out.Change},
+		NATGatewayIDs:      strings.Split(out.Outputs["NatGatewayIds"], ","),
+		PublicIPs:          strings.Split(out.Outputs["PublicIps"], ","),
+		InterfaceEndpoints: in.State.Request.InterfaceEndpoints,
+		FlowLogGroup:       out.Outputs["FlowLogGroup"],
+	}, nil
+}
+
+// Parameters are the egress template's parameters for st.
+func Parameters(st environment.State) map[string]string {
+	parameters := map[string]string{
+		"Prefix":               st.Request.Prefix,
+		"Name":                 st.Request.Name,
+		"VpcId":                st.Network.VPCID,
+		"VpcCidr":              st.Request.CIDR,
+		"ZoneCount":            strconv.Itoa(len(st.Network.PrivateSubnetIDs)),
+		"NatGateways":          st.Request.NATGateways,
+		"PublicSubnetIds":      strings.Join(st.Network.PublicSubnetIDs, ","),
+		"PrivateSubnetIds":     strings.Join(st.Network.PrivateSubnetIDs, ","),
+		"PrivateRouteTableIds": strings.Join(st.Network.PrivateRouteTableIDs, ","),
+		"RouteTableIds":        strings.Join(append([]string{st.Network.PublicRouteTableID}, st.Network.PrivateRouteTableIDs...), ","),
+	}
+	for _, service := range environment.InterfaceEndpoints() {
+		wanted := slices.Contains(st.Request.InterfaceEndpoints, service)
+		parameters[environment.EndpointParameter(service)] = strconv.FormatBool(wanted)
+	}
+	return parameters
+}

@@ -1,0 +1,52 @@
+package environment
+
+// ChartSource says where the AWS Load Balancer Controller's chart comes from.
+type ChartSource struct {
+	// Repository is an https:// or oci:// address, or an s3:// one of a chart's zip.
+	Repository string `json:"repository,omitempty"`
+	Version    string `json:"version,omitempty"`
+}
+
+// Logging is the section of the stage of that name: where the pods' logs go.
+type Logging struct {
+	Progress
+	// LogGroup is the root of the applications' log groups; each namespace has one below it.
+	LogGroup string `json:"logGroup"`
+	// Objects lists what was created or updated, as "Kind namespace/name".
+	Objects []string `json:"objects,omitempty"`
+}
+
+// ClusterDNS is the section of the stage of that name: CoreDNS runs on the capacity.
+type ClusterDNS struct {
+	Progress
+}
+
+// LoadBalancer is the section of the AWS Load Balancer Controller.
+type LoadBalancer struct {
+	Progress
+	Repository string `json:"repository"`
+	Version    string `json:"version"`
+}
+
+// Verification is the section of the Verify stage: what was looked at, and what was found.
+type Verification struct {
+	Progress
+	Nodes    []NodeResult `json:"nodes"`
+	Findings []Finding    `json:"findings"`
+}
+
+// NodeResult is a node as the API server knows it.
+type NodeResult struct {
+	Name    string `json:"name"`
+	Version string `json:"version"`
+	Ready   bool   `json:"ready"`
+}
+
+// Finding is something that did not stop the execution and should not stay as it is.
+type Finding struct {
+	// Code is the finding's fixed name.
+	Code string `json:"code"`
+	// Found is one sentence on what is so, Next one on what to do.
+	Found string `json:"found"`
+	Next  string `json:"next,omitempty"`
+}

@@ -1,0 +1,208 @@
+package helm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/harmonix-eks/environment-provider/internal/fault"
+)
+
+const (
+	// indexLimit bounds a repository's index. The largest public ones have about 25 MB.
+	indexLimit = 32 << 20
+	// archiveLimit bounds a chart's archive. Helm itself bounds what comes out of it.
+	archiveLimit = 20 << 20
+
+	fetchAttempts = 3
+	firstPause    = 500 * time.Millisecond
+	// answerPatience bounds the wait for a server to begin its answer.
+	answerPatience = 30 * time.Second
+	connectTimeout = 10 * time.Second
+)
+
+// egressHint is what to do when nothing answers at an address.
+const egressHint = "Check the address, and that the function's subnets reach it: by a NAT gateway or, for Amazon ECR and S3, by VPC endpoints."
+
+// newHTTP returns the client for repositories and registries. It follows no redirect away from TLS.
+func newHTTP() *http.Client {
+	transport := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // documented to be one
+	transport.DialContext = (&net.Dialer{Timeout: connectTimeout}).DialContext
+	transport.ResponseHeaderTimeout = answerPatience
+	// A sandbox is frozen between invocations; what rests longer is likely dead.
+	transport.IdleConnTimeout = connectTimeout
+	return &http.Client{
+		Transport: transport,
+		CheckRedirect: func(request *http.Request, via []*http.Request) error {
+			if via[0].URL.Scheme == "https" && request.URL.Scheme != "https" {
+				return errors.New("refused a redirect from https to " + request.URL.Scheme)
+			}
+			if len(via) >= 10 {
+				return errors.New("stopped after 10 redirects")
+			}
+			return nil
+		},
+	}
+}
+
+// statusError is an answer that is not the file.
+type statusError struct {
+	code   int
+	status string
+}
+
+func (e *statusError) Error() string { return "HTTP status " + e.status }
+
+// passing reports whether time may cure an error of fetching.
+func passing(err error) bool {
+	var status *statusError
+	if errors.As(err, &status) {
+		return status.code >= 500 || status.code == http.StatusTooManyRequests
+	}
+	var name *net.DNSError
+	if errors.As(err, &name) && name.IsNotFound {
+		return false
+	}
+	var large *sizeError
+	var api smithy.APIError
+	return !errors.As(err, &large) && !errors.As(err, &api) && !errors.Is(err, context.Canceled)
+}
+
+// fetch reads the file at an https://, http:// or s3:// address, of at most limit bytes. what names
+// the file in errors, and field the property that gave the address.
+func (c *Charts) fetch(ctx context.Context, address, what, field string, limit int64) ([]byte, error) {
+	location, err := url.Parse(address)
+	if err != nil || location.Host == "" {
+		return nil, invalid(field, "%s is not at an address: %q", what, address)
+	}
+	get := c.get
+	switch location.Scheme {
+	case "https", "http":
+	case "s3":
+		get = c.object
+	default:
+		return nil, invalid(field, "%s has an address that is neither https:// nor s3://: %q", what, redacted(location))
+	}
+	pause := firstPause
+	for attempt := 1; ; attempt++ {
+		content, err := get(ctx, location, limit)
+		if err == nil {
+			return content, nil
+		}
+		if attempt == fetchAttempts || !passing(err) || ctx.Err() != nil {
+			return nil, fetchFault(err, what, field, location)
+		}
+		if !sleep(ctx, pause) {
+			return nil, fetchFault(err, what, field, location)
+		}
+		pause *= 3
+	}
+}
+
+// redacted is an address for people: without a password.
+func redacted(location *url.URL) string { return location.Redacted() }
+
+// fetchFault classifies an error of fetching. What has been tried several times is not called
+// transient, unless the server itself said so: a repository that nobody reaches needs a person.
+func fetchFault(err error, what, field string, location *url.URL) error {
+	code, next := fault.Failed, egressHint
+	var status *statusError
+	var large *sizeError
+	var api smithy.APIError
+	switch {
+	case errors.As(err, &status):
+		next = "Check the address."
+		if status.code >= 500 || status.code == http.StatusTooManyRequests {
+			code, next = fault.Transient, ""
+		}
+	case errors.As(err, &large):
+		next = ""
+	case errors.As(err, &api):
+		next = "Check the address."
+		if strings.Contains(api.ErrorCode(), "AccessDenied") {
+			code, next = fault.AccessDenied, "Let the function's own role read the object; without s3:ListBucket a missing one looks like this, too."
+		}
+	case errors.Is(err, context.DeadlineExceeded):
+		code = fault.Transient
+	}
+	var wrapped *url.Error
+	if errors.As(err, &wrapped) {
+		// Its own text repeats the address, with a password.
+		err = wrapped.Err
+	}
+	f := fault.Wrap(code, err, "read %s from %s", what, redacted(location)).WithField(pointer(field))
+	f.Next = next
+	return f
+}
+
+// get reads a file over HTTP.
+func (c *Charts) get(ctx context.Context, location *url.URL, limit int64) ([]byte, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, location.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+	response, err := c.http.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close() //nolint:errcheck // only read
+	if response.StatusCode != http.StatusOK {
+		return nil, &statusError{code: response.StatusCode, status: response.Status}
+	}
+	return bounded(response.Body, limit)
+}
+
+// object reads an object from S3.
+func (c *Charts) object(ctx context.Context, location *url.URL, limit int64) ([]byte, error) {
+	client := s3.NewFromConfig(c.config)
+	out, err := client.GetObject(ctx, &s3.GetObjectInput{
+		Bucket: aws.String(location.Host),
+		Key:    aws.String(strings.TrimPrefix(location.Path, "/")),
+	})
+	if err != nil {
+		var answer *smithyhttp.ResponseError
+		if errors.As(err, &answer) && answer.HTTPStatusCode() >= 500 {
+			return nil, &statusError{code: answer.HTTPStatusCode(), status: fmt.Sprint(answer.HTTPStatusCode())}
+		}
+		return nil, err
+	}
+	defer out.Body.Close() //nolint:errcheck // only read
+	return bounded(out.Body, limit)
+}
+
+// sizeError says that a file is larger than it may be.
+type sizeError struct{ limit int64 }
+
+func (e *sizeError) Error() string { return fmt.Sprintf("it has more than %d MiB", e.limit>>20) }
+
+// bounded reads at most limit bytes.
+func bounded(reader io.Reader, limit int64) ([]byte, error) {
+	content, err := io.ReadAll(io.LimitReader(reader, limit+1))
+	if err == nil && int64(len(content)) > limit {
+		return nil, &sizeError{limit}
+	}
+	return content, err
+}
+
+// sleep waits, and reports false when the context ended first.
+func sleep(ctx context.Context, duration time.Duration) bool {
+	timer := time.NewTimer(duration)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}

@@ -1,0 +1,163 @@
+package client_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
+	"github.com/aws/smithy-go"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/harmonix-eks/environment-provider/internal/fault"
+	"github.com/harmonix-eks/environment-provider/internal/kubectl/client"
+)
+
+// function answers an invocation and keeps what it was asked.
+type function struct {
+	payload string
+	// kind is Lambda's FunctionError, empty for a success.
+	kind  string
+	err   error
+	asked *lambda.InvokeInput
+}
+
+func (f *function) Invoke(_ context.Context, in *lambda.InvokeInput, _ ...func(*lambda.Options)) (*lambda.InvokeOutput, error) {
+	f.asked = in
+	if f.err != nil {
+		return nil, f.err
+	}
+	out := &lambda.InvokeOutput{StatusCode: 200, Payload: []byte(f.payload)}
+	if f.kind != "" {
+		out.FunctionError = &f.kind
+	}
+	return out, nil
+}
+
+func (f *function) client() *client.Client {
+	return client.New(f, "EKS-ENV-opa-dev-kubectl", "opa-dev-cluster", "arn:admin")
+}
+
+// request is what was asked, as JSON.
+func (f *function) request(t *testing.T) map[string]any {
+	t.Helper()
+	if name := aws.ToString(f.asked.FunctionName); name != "EKS-ENV-opa-dev-kubectl" || f.asked.InvocationType != "" {
+		t.Errorf("asked %s, %q", name, f.asked.InvocationType)
+	}
+	var request map[string]any
+	if err := json.Unmarshal(f.asked.Payload, &request); err != nil {
+		t.Fatal(err)
+	}
+	return request
+}
+
+// The requests are those of the CDK's custom resources (kubectl-protocol.md, section 1).
+func TestApply(t *testing.T) {
+	f := &function{payload: `{"Data": {"Value": "[{\"object\":\"ConfigMap kube-system/a\",\"change\":\"updated\"}]"}}`}
+	changes, err := f.client().Apply(t.Context(), client.Object{"kind": "ConfigMap"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]client.Change{{Object: "ConfigMap kube-system/a", Change: "updated"}}, changes); diff != "" {
+		t.Errorf("changes (-want +got):\n%s", diff)
+	}
+	want := map[string]any{
+		"RequestType": "Update", "ResourceType": "Custom::AWSCDK-EKS-KubernetesResource",
+		"ResourceProperties": map[string]any{
+			"ClusterName": "opa-dev-cluster", "RoleArn": "arn:admin", "Manifest": `[{"kind":"ConfigMap"}]`, "ReportChanges": "true",
+		},
+	}
+	if diff := cmp.Diff(want, f.request(t)); diff != "" {
+		t.Errorf("request (-want +got):\n%s", diff)
+	}
+}
+
+func TestList(t *testing.T) {
+	f := &function{payload: `{"Data": {"Value": "{\"kind\":\"List\",\"items\":[{\"kind\":\"ConfigMap\"}]}"}}`}
+	objects, err := f.client().List(t.Context(), "configmaps", "kube-system")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]client.Object{{"kind": "ConfigMap"}}, objects); diff != "" {
+		t.Errorf("objects (-want +got):\n%s", diff)
+	}
+	want := map[string]any{
+		"RequestType": "Create", "ResourceType": "Custom::AWSCDK-EKS-KubernetesObjectValue",
+		"ResourceProperties": map[string]any{
+			"ClusterName": "opa-dev-cluster", "RoleArn": "arn:admin", "ObjectType": "configmaps", "ObjectNamespace": "kube-system",
+			"JsonPath": "@", "TimeoutSeconds": "10",
+		},
+	}
+	if diff := cmp.Diff(want, f.request(t)); diff != "" {
+		t.Errorf("request (-want +got):\n%s", diff)
+	}
+}
+
+func TestErrors(t *testing.T) {
+	cases := map[string]struct {
+		reason   string
+		function function
+		code     fault.Code
+		message  string
+	}{
+		"OwnCode":       {"the function's class is kept", function{kind: "Unhandled", payload: `{"errorType": "AccessDenied", "errorMessage": "configmaps is forbidden"}`}, "AccessDenied", "EKS-ENV-opa-dev-kubectl: configmaps is forbidden"},
+		"Conflict":      {"the caller begins again", function{kind: "Unhandled", payload: `{"errorType": "Conflict", "errorMessage": "m"}`}, "Conflict", "m"},
+		"TimedOut":      {"the runtime's own errors have none of our names", function{kind: "Unhandled", payload: `{"errorType": "Sandbox.Timedout", "errorMessage": "Task timed out"}`}, "Transient", "Task timed out"},
+		"OutOfMemory":   {"as above", function{kind: "Unhandled", payload: `{"errorType": "Runtime.ExitError", "errorMessage": "signal: killed"}`}, "Transient", "killed"},
+		"NoType":        {"as above", function{kind: "Unhandled", payload: `{"errorMessage": "Process exited"}`}, "Transient", "Process exited"},
+		"NoJSON":        {"an error that cannot be read is a defect", function{kind: "Unhandled", payload: `<html>`}, "Internal", "cannot read the error"},
+		"Answer":        {"so is an answer", function{payload: `<html>`}, "Internal", "cannot read the answer"},
+		"Null":          {"and one that says nothing", function{payload: `null`}, "Internal", "cannot read the answer"},
+		"Value":         {"and a value that is no JSON", function{payload: `{"Data": {"Value": "applied"}}`}, "Internal", "cannot read the answer"},
+		"Pending":       {"a function in a VPC is not there at once", function{err: &types.ResourceConflictException{}}, "Transient", "not ready yet"},
+		"Inactive":      {"nor after weeks without use", function{err: &types.ResourceNotReadyException{}}, "Transient", "not ready yet"},
+		"NoENI":         {"nor without its network interfaces", function{err: &types.ENINotReadyException{}}, "Transient", "not ready yet"},
+		"Throttled":     {"Lambda is busy", function{err: &types.TooManyRequestsException{}}, "Throttled", "cannot invoke"},
+		"NotAllowed":    {"the environment role lacks a right", function{err: &smithy.GenericAPIError{Code: "AccessDeniedException"}}, "AccessDenied", "cannot invoke"},
+		"NoFunction":    {"somebody deleted it", function{err: &types.ResourceNotFoundException{}}, "Failed", "cannot invoke"},
+		"NoConnection":  {"time cures it", function{err: errors.New("connection reset")}, "Transient", "cannot invoke"},
+		"LambdaIsBroke": {"time cures it", function{err: &types.ServiceException{}}, "Transient", "cannot invoke"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			_, err := tc.function.client().Apply(t.Context(), client.Object{})
+			if code := fault.CodeOf(err); code != tc.code || err != nil && !strings.Contains(err.Error(), tc.message) {
+				t.Errorf("%s: Apply: got %q (%v), want %q, %q", tc.reason, code, err, tc.code, tc.message)
+			}
+			_, err = tc.function.client().List(t.Context(), "configmaps", "kube-system")
+			if code := fault.CodeOf(err); code != tc.code {
+				t.Errorf("%s: List: got %q (%v), want %q", tc.reason, code, err, tc.code)
+			}
+		})
+	}
+}
+
+func TestSummarize(t *testing.T) {
+	cases := map[string]struct {
+		reason  string
+		changes []client.Change
+		change  string
+		objects []string
+	}{
+		"Nothing":   {reason: "no object", change: "unchanged"},
+		"Unchanged": {reason: "a re-apply", changes: []client.Change{{"A", "unchanged"}, {"B", "unchanged"}}, change: "unchanged"},
+		"Created":   {reason: "all of them new", changes: []client.Change{{"A", "created"}, {"B", "created"}}, change: "created", objects: []string{"A", "B"}},
+		"Mixed":     {reason: "one new among old ones", changes: []client.Change{{"A", "unchanged"}, {"B", "created"}}, change: "updated", objects: []string{"B"}},
+		"Updated":   {reason: "one changed", changes: []client.Change{{"A", "updated"}, {"B", "unchanged"}}, change: "updated", objects: []string{"A"}},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			change, objects := client.Summarize(tc.changes)
+			if string(change) != tc.change {
+				t.Errorf("%s: got %s, want %s", tc.reason, change, tc.change)
+			}
+			if diff := cmp.Diff(tc.objects, objects); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", tc.reason, diff)
+			}
+		})
+	}
+}

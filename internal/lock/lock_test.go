@@ -1,0 +1,238 @@
+package lock_test
+
+import (
+	"context"
+	"maps"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
+	sfntypes "github.com/aws/aws-sdk-go-v2/service/sfn/types"
+	"github.com/aws/smithy-go"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/harmonix-eks/environment-provider/internal/environment"
+	"github.com/harmonix-eks/environment-provider/internal/fault"
+	"github.com/harmonix-eks/environment-provider/internal/lock"
+	"github.com/harmonix-eks/environment-provider/internal/stage"
+)
+
+const (
+	mine    = "arn:aws:states:eu-west-1:111111111111:execution:m:mine"
+	theirs  = "arn:aws:states:eu-west-1:111111111111:execution:m:theirs"
+	another = "arn:aws:states:eu-west-1:111111111111:execution:m:another"
+	row     = "222222222222/us-east-1/opa-dev lock"
+)
+
+func request() environment.Request {
+	return environment.Request{AccountID: "222222222222", Region: "us-east-1", Prefix: "opa", Name: "dev"}
+}
+
+type item = map[string]types.AttributeValue
+
+// table is a DynamoDB table that evaluates the conditions that the lock uses: attribute_not_exists(a),
+// a = :v, and OR between them.
+type table struct {
+	t    *testing.T
+	rows map[string]item
+	// before runs ahead of each write: another execution comes in between.
+	before func(rows map[string]item)
+	err    error
+}
+
+func text(v types.AttributeValue) string {
+	s, _ := v.(*types.AttributeValueMemberS)
+	if s == nil {
+		return ""
+	}
+	return s.Value
+}
+
+func (d *table) holds(condition string, names map[string]string, values, row item) bool {
+	for part := range strings.SplitSeq(condition, " OR ") {
+		if name, ok := strings.CutPrefix(part, "attribute_not_exists("); ok {
+			if _, there := row[strings.TrimSuffix(name, ")")]; !there {
+				return true
+			}
+			continue
+		}
+		left, right, ok := strings.Cut(part, " = ")
+		name, value := names[left], values[right]
+		if !ok || name == "" || value == nil {
+			d.t.Fatalf("a condition that this table cannot evaluate: %q with %v and %v", part, names, values)
+		}
+		// A comparison with an attribute that is missing is false.
+		if there, ok := row[name]; ok && text(there) == text(value) {
+			return true
+		}
+	}
+	return false
+}
+
+func (d *table) write() error {
+	if d.before != nil {
+		d.before(d.rows)
+	}
+	return d.err
+}
+
+func (d *table) PutItem(_ context.Context, in *dynamodb.PutItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error) {
+	if err := d.write(); err != nil {
+		return nil, err
+	}
+	key := text(in.Item["id"]) + " " + text(in.Item["sort"])
+	if !d.holds(aws.ToString(in.ConditionExpression), in.ExpressionAttributeNames, in.ExpressionAttributeValues, d.rows[key]) {
+		failed := &types.ConditionalCheckFailedException{}
+		if in.ReturnValuesOnConditionCheckFailure == types.ReturnValuesOnConditionCheckFailureAllOld {
+			failed.Item = maps.Clone(d.rows[key])
+		}
+		return nil, failed
+	}
+	d.rows[key] = in.Item
+	return &dynamodb.PutItemOutput{}, nil
+}
+
+func (d *table) DeleteItem(_ context.Context, in *dynamodb.DeleteItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.DeleteItemOutput, error) {
+	if err := d.write(); err != nil {
+		return nil, err
+	}
+	key := text(in.Key["id"]) + " " + text(in.Key["sort"])
+	if !d.holds(aws.ToString(in.ConditionExpression), in.ExpressionAttributeNames, in.ExpressionAttributeValues, d.rows[key]) {
+		return nil, &types.ConditionalCheckFailedException{}
+	}
+	delete(d.rows, key)
+	return &dynamodb.DeleteItemOutput{}, nil
+}
+
+// executions maps an execution to its status; others do not exist.
+type executions map[string]sfntypes.ExecutionStatus
+
+func (e executions) DescribeExecution(_ context.Context, in *sfn.DescribeExecutionInput, _ ...func(*sfn.Options)) (*sfn.DescribeExecutionOutput, error) {
+	status, ok := e[aws.ToString(in.ExecutionArn)]
+	if !ok {
+		return nil, &sfntypes.ExecutionDoesNotExist{}
+	}
+	if status == "denied" {
+		return nil, &smithy.GenericAPIError{Code: "AccessDeniedException", Message: "no"}
+	}
+	return &sfn.DescribeExecutionOutput{Status: status}, nil
+}
+
+func held(by string) map[string]item {
+	return map[string]item{row: {
+		"id": &types.AttributeValueMemberS{Value: "222222222222/us-east-1/opa-dev"}, "sort": &types.AttributeValueMemberS{Value: "lock"},
+		"owner": &types.AttributeValueMemberS{Value: by},
+	}}
+}
+
+func TestRun(t *testing.T) {
+	throttled := &smithy.GenericAPIError{Code: "ThrottlingException", Message: "slow"}
+	// race lets another execution take the lock just before the second write.
+	race := func() func(map[string]item) {
+		writes := 0
+		return func(rows map[string]item) {
+			if writes++; writes == 2 {
+				maps.Copy(rows, held(another))
+			}
+		}
+	}
+	cases := map[string]struct {
+		reason     string
+		rows       map[string]item
+		executions executions
+		before     func(map[string]item)
+		err        error
+		want       *environment.Lock
+		owner      string
+		code       fault.Code
+		message    string
+	}{
+		"Free":       {reason: "nobody holds it", rows: map[string]item{}, want: &environment.Lock{}, owner: mine},
+		"Mine":       {reason: "the stage is called again after a crash", rows: held(mine), want: &environment.Lock{}, owner: mine},
+		"Running":    {reason: "the holder works on it", rows: held(theirs), executions: executions{theirs: "RUNNING"}, owner: theirs, code: "Conflict", message: theirs},
+		"Redriven":   {reason: "a holder that is about to run again is not over", rows: held(theirs), executions: executions{theirs: "PENDING_REDRIVE"}, owner: theirs, code: "Conflict", message: theirs},
+		"Succeeded":  {reason: "an execution that is over holds nothing", rows: held(theirs), executions: executions{theirs: "SUCCEEDED"}, want: &environment.Lock{TakenFrom: theirs}, owner: mine},
+		"Aborted":    {reason: "a stopped execution cannot give it back", rows: held(theirs), executions: executions{theirs: "ABORTED"}, want: &environment.Lock{TakenFrom: theirs}, owner: mine},
+		"TimedOut":   {reason: "nor can one that timed out", rows: held(theirs), executions: executions{theirs: "TIMED_OUT"}, want: &environment.Lock{TakenFrom: theirs}, owner: mine},
+		"Forgotten":  {reason: "history ends after 90 days", rows: held(theirs), executions: executions{}, want: &environment.Lock{TakenFrom: theirs}, owner: mine},
+		"Race":       {reason: "two executions find the same dead holder; one gets the lock", rows: held(theirs), executions: executions{theirs: "ABORTED"}, before: race(), owner: another, code: "Conflict", message: another},
+		"NotAllowed": {reason: "a holder that cannot be seen may run", rows: held(theirs), executions: executions{theirs: "denied"}, owner: theirs, code: "AccessDenied", message: theirs},
+		"Throttled":  {reason: "the table's error keeps its class", rows: map[string]item{}, err: throttled, code: "Throttled", message: "table locks"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			db := &table{t: t, rows: tc.rows, before: tc.before, err: tc.err}
+			in := stage.Input{State: environment.State{
+				Request: request(), Execution: environment.Execution{ARN: mine}, Names: environment.Names{Environment: "opa-dev"},
+			}}
+			got, err := lock.New(lock.NewTable(db, "locks"), tc.executions).Run(t.Context(), in)
+			if code := fault.CodeOf(err); code != tc.code {
+				t.Fatalf("%s: got %q (%v), want %q", tc.reason, code, err, tc.code)
+			}
+			if owner := text(db.rows[row]["owner"]); owner != tc.owner {
+				t.Errorf("%s: held by %q, want %q", tc.reason, owner, tc.owner)
+			}
+			if err != nil {
+				if f := fault.As(err); !strings.Contains(f.Message, tc.message) || tc.code == "Conflict" && !strings.Contains(f.Next, "executions/details/"+tc.message) {
+					t.Errorf("%s: the message does not name %s: %q %q", tc.reason, tc.message, f.Message, f.Next)
+				}
+				return
+			}
+			tc.want.Change = "unchanged"
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+func TestRelease(t *testing.T) {
+	cases := map[string]struct {
+		reason string
+		rows   map[string]item
+		err    error
+		owner  string
+		code   fault.Code
+	}{
+		"Mine":    {reason: "given back", rows: held(mine)},
+		"Gone":    {reason: "releasing twice is safe", rows: map[string]item{}},
+		"Theirs":  {reason: "another's lock stays", rows: held(theirs), owner: theirs},
+		"NoTable": {reason: "a lock that could not be released is not passed over", rows: held(mine), owner: mine, err: &smithy.GenericAPIError{Code: "ResourceNotFoundException"}, code: "Failed"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			db := &table{t: t, rows: tc.rows, err: tc.err}
+			err := lock.NewTable(db, "locks").Release(t.Context(), request(), mine)
+			if code := fault.CodeOf(err); code != tc.code {
+				t.Errorf("%s: got %q (%v), want %q", tc.reason, code, err, tc.code)
+			}
+			if owner := text(db.rows[row]["owner"]); owner != tc.owner {
+				t.Errorf("%s: held by %q, want %q", tc.reason, owner, tc.owner)
+			}
+		})
+	}
+}
+
+// Names that are spelled alike share every stack, so they share the lock too.
+func TestSameNamesShareALock(t *testing.T) {
+	db := &table{t: t, rows: map[string]item{}}
+	stages := lock.New(lock.NewTable(db, "locks"), executions{mine: "RUNNING"})
+	run := func(prefix, name, execution string) error {
+		r := request()
+		r.Prefix, r.Name = prefix, name
+		_, err := stages.Run(t.Context(), stage.Input{State: environment.State{Request: r, Execution: environment.Execution{ARN: execution}}})
+		return err
+	}
+	if err := run("a-b", "c", mine); err != nil {
+		t.Fatal(err)
+	}
+	if got := fault.CodeOf(run("a", "b-c", theirs)); got != "Conflict" {
+		t.Errorf("a-b/c and a/b-c at once: got %q, want Conflict", got)
+	}
+	if err := run("a", "b-d", theirs); err != nil {
+		t.Errorf("another environment: %v", err)
+	}
+}

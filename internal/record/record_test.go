@@ -1,0 +1,429 @@
+package record_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/smithy-go"
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/harmonix-eks/environment-provider/internal/account"
+	"github.com/harmonix-eks/environment-provider/internal/environment"
+	"github.com/harmonix-eks/environment-provider/internal/fault"
+	"github.com/harmonix-eks/environment-provider/internal/record"
+	"github.com/harmonix-eks/environment-provider/internal/stage"
+)
+
+const execution = "arn:aws:states:us-east-1:111111111111:execution:m:e"
+
+// table keeps what was written, by its key.
+type table struct {
+	rows map[string]map[string]string
+	err  error
+}
+
+func (d *table) PutItem(_ context.Context, in *dynamodb.PutItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error) {
+	if d.err != nil {
+		return nil, d.err
+	}
+	row := map[string]string{}
+	for name, value := range in.Item {
+		if text, ok := value.(*types.AttributeValueMemberS); ok {
+			row[name] = text.Value
+		}
+	}
+	if d.rows == nil {
+		d.rows = map[string]map[string]string{}
+	}
+	d.rows[row["id"]+" "+row["sort"]] = row
+	return &dynamodb.PutItemOutput{}, nil
+}
+
+// locks keeps who gave what back.
+type locks struct {
+	released []string
+	err      error
+}
+
+func (l *locks) Release(_ context.Context, r environment.Request, owner string) error {
+	l.released = append(l.released, r.Key()+" "+owner)
+	return l.err
+}
+
+func full() environment.State {
+	p := func(change environment.Change) environment.Progress {
+		return environment.Progress{Change: change, Seconds: 1.5}
+	}
+	return environment.State{
+		Execution: environment.Execution{ARN: execution, Name: "e", StartTime: time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)},
+		Request:   environment.Request{Operation: "apply", Prefix: "opa", Name: "dev", AccountID: "222222222222", Region: "eu-west-1"},
+		Names:     environment.NamesOf(environment.Request{Prefix: "opa", Name: "dev", AccountID: "222222222222", Region: "eu-west-1"}),
+		Warnings:  []string{"a finding"},
+		Lock:      &environment.Lock{Progress: p("unchanged")},
+		Bootstrap: &environment.Bootstrap{Progress: p("unchanged")},
+		Network:   &environment.Network{Progress: p("created"), VPCID: "vpc-1"},
+		Identity:  &environment.Identity{Progress: p("unchanged"), ClusterAdminRoleARN: "arn:admin"},
+		Cluster:   &environment.Cluster{Progress: p("unchanged"), ARN: "arn:cluster", Endpoint: "https://e", Version: "1.36"},
+		Kubectl:   &environment.Kubectl{Progress: p("unchanged"), FunctionARN: "arn:function"},
+		Access:    &environment.Access{Progress: p("unchanged")},
+		Provider:  &environment.Provider{Progress: p("unchanged"), Outputs: map[string]string{"VPC": "/opa/dev/vpc"}},
+	}
+}
+
+func TestComplete(t *testing.T) {
+	db, held := &table{}, &locks{}
+	got, err := record.NewComplete(record.NewHistory(db, "t"), held).Run(t.Context(), stage.Input{State: full()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	document, err := json.Marshal(got)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The result document is a contract with whoever reads an execution's output.
+	const want = `{
+		"status": "SUCCEEDED", "operation": "apply", "environment": "opa-dev", "awsAccountID": "222222222222", "awsRegion": "eu-west-1",
+		"changed": true,
+		"cluster": {"name": "opa-dev-cluster", "arn": "arn:cluster", "endpoint": "https://e", "version": "1.36", "adminRoleArn": "arn:admin"},
+		"kubectl": {"functionArn": "arn:function"},
+		"network": {"vpcId": "vpc-1"},
+		"outputs": {"VPC": "/opa/dev/vpc"},
+		"findings": ["a finding"],
+		"consoleUrl": "https://us-east-1.console.aws.amazon.com/states/home?region=us-east-1#/v2/executions/details/arn:aws:states:us-east-1:111111111111:execution:m:e"
+	}`
+	stages := []string{"Lock unchanged", "Bootstrap unchanged", "Network created", "Identity unchanged", "Cluster unchanged", "DeployKubectl unchanged", "Access unchanged", "Register unchanged"}
+	var result map[string]any
+	if err := json.Unmarshal(document, &result); err != nil {
+		t.Fatal(err)
+	}
+	list, _ := result["stages"].([]any)
+	var names []string
+	for _, s := range list {
+		entry, _ := s.(map[string]any)
+		names = append(names, fmt.Sprintf("%s %s", entry["stage"], entry["change"]))
+		if entry["seconds"] != 1.5 {
+			t.Errorf("%s took %v s, want 1.5", entry["stage"], entry["seconds"])
+		}
+	}
+	if diff := cmp.Diff(stages, names); diff != "" {
+		t.Errorf("stages (-want +got):\n%s", diff)
+	}
+	if seconds, _ := result["seconds"].(float64); seconds == 0 {
+		t.Error("seconds: the execution took no time")
+	}
+	delete(result, "stages")
+	delete(result, "seconds")
+	var wanted map[string]any
+	if err := json.Unmarshal([]byte(want), &wanted); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(wanted, result); diff != "" {
+		t.Errorf("result (-want +got):\n%s", diff)
+	}
+	row := map[string]map[string]string{"222222222222/eu-west-1/opa-dev execution#2026-11-22T10:00:00Z#" + execution: {
+		"id": "222222222222/eu-west-1/opa-dev", "sort": "execution#2026-11-22T10:00:00Z#" + execution,
+		"status": "SUCCEEDED", "execution": execution, "operation": "apply", "document": string(document),
+	}}
+	if diff := cmp.Diff(row, db.rows); diff != "" {
+		t.Errorf("history (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"222222222222/eu-west-1/opa-dev " + execution}, held.released); diff != "" {
+		t.Errorf("locks given back (-want +got):\n%s", diff)
+	}
+}
+
+func TestCompleteUnchanged(t *testing.T) {
+	s := full()
+	s.Network.Change = "unchanged"
+	got, err := record.NewComplete(record.NewHistory(&table{}, "t"), &locks{}).Run(t.Context(), stage.Input{State: s})
+	if err != nil || got.Changed {
+		t.Errorf("nothing changed, the result says %+v, %v", got, err)
+	}
+}
+
+func TestCompleteKeepsLockWithoutHistory(t *testing.T) {
+	held := &locks{}
+	db := &table{err: &smithy.GenericAPIError{Code: "ThrottlingException"}}
+	_, err := record.NewComplete(record.NewHistory(db, "t"), held).Run(t.Context(), stage.Input{State: full()})
+	if got := fault.CodeOf(err); got != "Throttled" || len(held.released) != 0 {
+		t.Errorf("got %q, released %v; the retry has to write the history first", got, held.released)
+	}
+}
+
+// target is a target account with CloudFormation stacks of the given statuses; "refused" refuses
+// the role.
+type target map[string]string
+
+func (a target) Connect(context.Context, account.Target) (aws.Config, error) {
+	if _, refused := a["refused"]; refused {
+		return aws.Config{}, fault.New(fault.AccessDenied, "cannot assume the role")
+	}
+	return aws.Config{
+		Region: "eu-west-1", HTTPClient: a, Retryer: func() aws.Retryer { return aws.NopRetryer{} },
+		Credentials: credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", "s", ""),
+	}, nil
+}
+
+func (a target) Do(r *http.Request) (*http.Response, error) {
+	text, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	form, err := url.ParseQuery(string(text))
+	if err != nil || form.Get("Action") != "DescribeStacks" {
+		return nil, errors.New("unexpected call: " + string(text))
+	}
+	code, body := 400, "<ErrorResponse><Error><Code>ValidationError</Code><Message>Stack with id x does not exist</Message></Error></ErrorResponse>"
+	if status, ok := a[form.Get("StackName")]; ok {
+		code = 200
+		body = "<DescribeStacksResponse><DescribeStacksResult><Stacks><member><StackName>s</StackName><StackStatus>" + status +
+			"</StackStatus><CreationTime>2026-01-01T00:00:00Z</CreationTime></member></Stacks></DescribeStacksResult></DescribeStacksResponse>"
+	}
+	return &http.Response{StatusCode: code, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)), Request: r}, nil
+}
+
+// stageCause is the Cause that Step Functions makes of a stage's error.
+func stageCause(t *testing.T, code, message, next string) string {
+	t.Helper()
+	inner, err := json.Marshal(map[string]string{"stage": "Network", "code": code, "message": message, "next": next})
+	if err != nil {
+		t.Fatal(err)
+	}
+	outer, err := json.Marshal(map[string]string{"errorType": code, "errorMessage": string(inner)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(outer)
+}
+
+const startAgain = "correct the cause and start the same request again: it goes on from where this one stopped"
+
+func TestFailure(t *testing.T) {
+	const (
+		valid = `{"name": "dev", "prefix": "opa", "awsAccountID": "222222222222", "awsRegion": "eu-west-1", "environmentRole": "arn:aws:iam::222222222222:role/r",` +
+			`"vpcConfiguration": "create_new", "apiAccess": "private", "nodeType": "FARGATE"}`
+		key = "222222222222/eu-west-1/opa-dev"
+		at  = "execution#2026-11-22T10:00:00Z#" + execution
+	)
+	base := func(sections string) string {
+		return `"execution": {"arn": "` + execution + `", "startTime": "2026-11-22T10:00:00Z"}, "request": ` + valid + `,
+			"names": {"environment": "opa-dev", "networkStack": "N", "identityStack": "I", "clusterStack": "C", "kubectlStack": "K", "providerStack": "P"}` + sections
+	}
+	quote := func(text string) string {
+		quoted, err := json.Marshal(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(quoted)
+	}
+	caught := func(name, cause string) string {
+		return `{"Error": ` + quote(name) + `, "Cause": ` + quote(cause) + `}`
+	}
+	event := func(status, input string) string {
+		return `{"source": "aws.states", "detail": {"executionArn": "` + execution + `", "status": "` + status + `", "startDate": 1795341600000, "input": ` + quote(input) + `}}`
+	}
+	cases := map[string]struct {
+		reason string
+		input  string
+		target target
+		want   record.Document
+		// rows are the keys written; released says whether the lock was given back.
+		rows     []string
+		released bool
+		code     fault.Code
+	}{
+		"MainLine": {
+			reason:   "a stage's own cause is kept as it is",
+			input:    `{"state": {` + base(`, "lock": {}`) + `, "failure": ` + caught("Failed", stageCause(t, "Failed", "stack N is broken", "repair it")) + `}}`,
+			target:   target{"N": "ROLLBACK_COMPLETE", "I": "CREATE_COMPLETE"},
+			want:     record.Document{Cause: stage.Cause{Stage: "Network", Code: "Failed", Message: "stack N is broken", Next: "repair it"}, Exists: []string{"N ROLLBACK_COMPLETE", "I CREATE_COMPLETE"}},
+			rows:     []string{key + " " + at},
+			released: true,
+		},
+		"OneBranch": {
+			reason: "the branch that succeeded has no failure",
+			input: `{"state": {` + base(`, "lock": {}, "bootstrap": {}`) + `, "branches": [{"network": {}}, {"failure": {"stage": "Identity", "Error": "Failed", "Cause": ` +
+				quote(`{"errorMessage": "{\"stage\":\"Identity\",\"code\":\"Conflict\",\"message\":\"exists\"}"}`) + `}}]}}`,
+			want:     record.Document{Cause: stage.Cause{Stage: "Identity", Code: "Conflict", Message: "exists", Next: startAgain}},
+			rows:     []string{key + " " + at},
+			released: true,
+		},
+		"BothBranches": {
+			reason: "neither cause is dropped",
+			input: `{"state": {` + base(`, "lock": {}, "bootstrap": {}`) + `, "branches": [{"failure": {"stage": "Network", "Error": "Failed", "Cause": ` + quote(stageCause(t, "Failed", "one", "")) +
+				`}}, {"failure": {"stage": "Identity", "Error": "States.Timeout", "Cause": ""}}]}}`,
+			want: record.Document{
+				Cause:  stage.Cause{Stage: "Network", Code: "Failed", Message: "one", Next: startAgain},
+				Others: []stage.Cause{{Stage: "Identity", Code: "Internal", Message: "States.Timeout:"}},
+			},
+			rows:     []string{key + " " + at},
+			released: true,
+		},
+		"Preflight": {
+			reason: "without names nothing was made, and nothing locked",
+			input:  `{"state": {"execution": {"arn": "` + execution + `"}, "input": [1], "failure": ` + caught("InvalidRequest", stageCause(t, "InvalidRequest", "an array arrived", "send an object")) + `}}`,
+			want:   record.Document{Cause: stage.Cause{Stage: "Network", Code: "InvalidRequest", Message: "an array arrived", Next: "send an object"}},
+		},
+		"InProgressExhausted": {
+			reason:   "the stage's patience is over, the stack's work is not lost",
+			input:    `{"state": {` + base(`, "lock": {}`) + `, "failure": ` + caught("InProgress", stageCause(t, "InProgress", "stack C is CREATE_IN_PROGRESS", "")) + `}}`,
+			want:     record.Document{Cause: stage.Cause{Stage: "Network", Code: "InProgress", Message: "stack C is CREATE_IN_PROGRESS", Next: "look at what is named here: it takes longer than this stage waits. Start the same request again to go on waiting"}},
+			rows:     []string{key + " " + at},
+			released: true,
+		},
+		"LambdaUnknown": {
+			reason:   "what Lambda says of a function that it killed names the stage at work",
+			input:    `{"state": {` + base(`, "lock": {}, "bootstrap": {}, "network": {}, "identity": {}`) + `, "failure": ` + caught("Lambda.Unknown", `{"errorMessage": "Task timed out after 60.00 seconds"}`) + `}}`,
+			want:     record.Document{Cause: stage.Cause{Stage: "Cluster", Code: "Internal", Message: "Lambda.Unknown: Task timed out after 60.00 seconds", Next: startAgain}},
+			rows:     []string{key + " " + at},
+			released: true,
+		},
+		"NoJSON": {
+			reason:   "a cause of Lambda's that is plain text",
+			input:    `{"state": {` + base(`, "lock": {}`) + `, "failure": ` + caught("Lambda.Unknown", "The cause could not be determined") + `}}`,
+			want:     record.Document{Cause: stage.Cause{Stage: "Bootstrap", Code: "Internal", Message: "Lambda.Unknown: The cause could not be determined", Next: startAgain}},
+			rows:     []string{key + " " + at},
+			released: true,
+		},
+		"StatesTimeout": {
+			reason:   "Step Functions' own error has no cause",
+			input:    `{"state": {` + base(`, "lock": {}`) + `, "failure": {"Error": "States.Timeout"}}}`,
+			want:     record.Document{Cause: stage.Cause{Stage: "Bootstrap", Code: "Internal", Message: "States.Timeout:", Next: startAgain}},
+			rows:     []string{key + " " + at},
+			released: true,
+		},
+		"Nothing": {
+			reason:   "a defect of the definition still ends in a record",
+			input:    `{"state": {` + base(`, "lock": {}`) + `}}`,
+			want:     record.Document{Cause: stage.Cause{Stage: "Bootstrap", Code: "Internal", Message: "the execution failed without an error", Next: startAgain}},
+			rows:     []string{key + " " + at},
+			released: true,
+		},
+		"Aborted": {
+			reason:   "the request is read from the execution's input",
+			input:    event("ABORTED", valid),
+			target:   target{"EKS-ENV-opa-dev-Network": "UPDATE_COMPLETE"},
+			want:     record.Document{Cause: stage.Cause{Code: "Failed", Message: "the execution was stopped by a user", Next: startAgain}, Exists: []string{"EKS-ENV-opa-dev-Network UPDATE_COMPLETE"}},
+			rows:     []string{key + " " + at},
+			released: true,
+		},
+		"TimedOut": {
+			reason:   "as above",
+			input:    event("TIMED_OUT", valid),
+			want:     record.Document{Cause: stage.Cause{Code: "Failed", Message: "the execution ran longer than the state machine allows", Next: startAgain}},
+			rows:     []string{key + " " + at},
+			released: true,
+		},
+		"AbortedWithoutRequest": {
+			reason: "an input that is no request has locked nothing",
+			input:  event("ABORTED", `{"name": 1}`),
+			want:   record.Document{Cause: stage.Cause{Code: "Failed", Message: "the execution was stopped by a user", Next: startAgain}},
+		},
+		"Moving": {
+			reason: "a lock released over a moving stack lets the next execution run into it",
+			input:  `{"state": {` + base(`, "lock": {}`) + `, "failure": ` + caught("Failed", stageCause(t, "Failed", "m", "")) + `}}`,
+			target: target{"N": "CREATE_COMPLETE", "C": "UPDATE_ROLLBACK_IN_PROGRESS"},
+			code:   "InProgress",
+		},
+		"MovingUnderAnother": {
+			reason:   "the holder's stacks are not waited for by the one that it keeps out",
+			input:    `{"state": {` + base(``) + `, "failure": ` + caught("Conflict", stageCause(t, "Conflict", "held", "wait")) + `}}`,
+			target:   target{"C": "CREATE_IN_PROGRESS"},
+			want:     record.Document{Cause: stage.Cause{Stage: "Network", Code: "Conflict", Message: "held", Next: "wait"}, Exists: []string{"C CREATE_IN_PROGRESS"}},
+			rows:     []string{key + " " + at},
+			released: true, // tried; the table releases for the holder only
+		},
+		"AbortedMoving": {
+			reason: "stopping an execution does not stop CloudFormation",
+			input:  event("ABORTED", valid),
+			target: target{"EKS-ENV-opa-dev-Cluster": "CREATE_IN_PROGRESS"},
+			code:   "InProgress",
+		},
+		"Unreachable": {
+			reason:   "an account that cannot be reached any more must not hold the lock for ever",
+			input:    `{"state": {` + base(`, "lock": {}`) + `, "failure": ` + caught("AccessDenied", stageCause(t, "AccessDenied", "m", "n")) + `}}`,
+			target:   target{"refused": ""},
+			want:     record.Document{Cause: stage.Cause{Stage: "Network", Code: "AccessDenied", Message: "m", Next: "n"}, Exists: []string{"unknown: AccessDenied: cannot assume the role"}},
+			rows:     []string{key + " " + at},
+			released: true,
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			var in record.FailureInput
+			if err := json.Unmarshal([]byte(tc.input), &in); err != nil {
+				t.Fatal(err)
+			}
+			db, held := &table{}, &locks{}
+			got, err := record.NewFailure(tc.target, record.NewHistory(db, "t"), held).Run(t.Context(), in)
+			if code := fault.CodeOf(err); code != tc.code {
+				t.Fatalf("%s: got %q (%v), want %q", tc.reason, code, err, tc.code)
+			}
+			var rows []string
+			for row, values := range db.rows {
+				rows = append(rows, row)
+				if values["status"] != "FAILED" {
+					t.Errorf("%s: recorded as %s", tc.reason, values["status"])
+				}
+			}
+			if diff := cmp.Diff(tc.rows, rows, cmpopts.EquateEmpty()); diff != "" {
+				t.Errorf("%s: history (-want +got):\n%s", tc.reason, diff)
+			}
+			if released := len(held.released) > 0; released != tc.released {
+				t.Errorf("%s: released %v", tc.reason, held.released)
+			}
+			if err != nil {
+				return
+			}
+			var document record.Document
+			if err := json.Unmarshal([]byte(got.Cause), &document); err != nil {
+				t.Fatalf("%s: the cause is no JSON: %v", tc.reason, err)
+			}
+			if diff := cmp.Diff(tc.want, document); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", tc.reason, diff)
+			}
+			if got.Error != string(tc.want.Code) {
+				t.Errorf("%s: error %q, want %q", tc.reason, got.Error, tc.want.Code)
+			}
+		})
+	}
+}
+
+// The Fail state reads these names, and Step Functions takes 32,768 characters (aws-traps.md, row 3.5).
+func TestOutcome(t *testing.T) {
+	branch := func(name string) string {
+		return `{"failure": {"stage": "` + name + `", "Error": "Lambda.Unknown", "Cause": "` + strings.Repeat("x", 32_000) + `"}}`
+	}
+	var in record.FailureInput
+	if err := json.Unmarshal([]byte(`{"state": {"branches": [`+branch("Network")+`,`+branch("Identity")+`]}}`), &in); err != nil {
+		t.Fatal(err)
+	}
+	got, err := record.NewFailure(target{}, record.NewHistory(&table{}, "t"), &locks{}).Run(t.Context(), in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(got)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sent map[string]string
+	if err := json.Unmarshal(text, &sent); err != nil || sent["Error"] != "Internal" || sent["Cause"] == "" {
+		t.Errorf("Error %q and %d bytes of Cause (%v)", sent["Error"], len(sent["Cause"]), err)
+	}
+	if len(sent["Cause"]) > 32_768 {
+		t.Errorf("the cause has %d characters", len(sent["Cause"]))
+	}
+}

@@ -1,0 +1,150 @@
+// Package verify looks at a finished environment as its users will: nodes, DNS, controller and log
+// configuration. What is amiss becomes a finding, which stops nothing.
+package verify
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/harmonix-eks/environment-provider/internal/environment"
+	"github.com/harmonix-eks/environment-provider/internal/fault"
+	"github.com/harmonix-eks/environment-provider/internal/kubectl/client"
+	"github.com/harmonix-eks/environment-provider/internal/stage"
+	"github.com/harmonix-eks/environment-provider/internal/target"
+)
+
+// cluster is the part of the kubectl function that the stage needs.
+type cluster interface {
+	List(ctx context.Context, kind, namespace string) ([]client.Object, error)
+	Deployment(ctx context.Context, namespace, name string) (client.Deployment, bool, error)
+}
+
+// Stage is the Verify stage.
+type Stage struct{ connector target.Connector }
+
+// New returns the stage.
+func New(c target.Connector) *Stage { return &Stage{connector: c} }
+
+// Run looks at the environment and changes nothing.
+func (s *Stage) Run(ctx context.Context, in stage.Input) (*environment.Verification, error) {
+	t, err := target.Connect(ctx, s.connector, in)
+	if err != nil {
+		return nil, err
+	}
+	return look(ctx, client.Of(t.Config, in.State), in.State)
+}
+
+func look(ctx context.Context, c cluster, s environment.State) (*environment.Verification, error) {
+	v := &environment.Verification{
+		Progress: environment.Progress{Change: environment.Unchanged},
+		Nodes:    []environment.NodeResult{},
+		Findings: []environment.Finding{},
+	}
+	for _, check := range []func(context.Context, cluster, environment.State, *environment.Verification) error{nodes, deployments, logConfiguration} {
+		if err := check(ctx, c, s, v); err != nil {
+			return nil, err
+		}
+	}
+	return v, nil
+}
+
+func find(v *environment.Verification, code, next, format string, args ...any) {
+	v.Findings = append(v.Findings, environment.Finding{Code: code, Found: fmt.Sprintf(format, args...), Next: next})
+}
+
+// node is what is read of a Node.
+type node struct {
+	Metadata struct {
+		Name string `json:"name"`
+	} `json:"metadata"`
+	Status struct {
+		NodeInfo struct {
+			KubeletVersion string `json:"kubeletVersion"`
+		} `json:"nodeInfo"`
+		Conditions []struct {
+			Type   string `json:"type"`
+			Status string `json:"status"`
+		} `json:"conditions"`
+	} `json:"status"`
+}
+
+func (n node) ready() bool {
+	for _, c := range n.Status.Conditions {
+		if c.Type == "Ready" {
+			return c.Status == "True"
+		}
+	}
+	return false
+}
+
+func nodes(ctx context.Context, c cluster, s environment.State, v *environment.Verification) error {
+	items, err := c.List(ctx, "nodes", "default")
+	if err != nil {
+		return err
+	}
+	ready := 0
+	for _, item := range items {
+		n, err := decode[node](item)
+		if err != nil {
+			return err
+		}
+		result := environment.NodeResult{Name: n.Metadata.Name, Version: n.Status.NodeInfo.KubeletVersion, Ready: n.ready()}
+		v.Nodes = append(v.Nodes, result)
+		if result.Ready {
+			ready++
+		} else {
+			find(v, "NodeNotReady", "describe the node and look at its conditions", "node %s is not ready", result.Name)
+		}
+	}
+	if want := s.Request.NodeGroupMinSize; ready < want {
+		find(v, "TooFewNodes", "look at the health issues of the node group in the EKS console", "%d of at least %d nodes are ready", ready, want)
+	}
+	return nil
+}
+
+func deployments(ctx context.Context, c cluster, _ environment.State, v *environment.Verification) error {
+	for _, name := range []string{"coredns", "aws-load-balancer-controller"} {
+		d, found, err := c.Deployment(ctx, "kube-system", name)
+		switch {
+		case err != nil:
+			return err
+		case !found:
+			find(v, "DeploymentMissing", "start the same request again", "Deployment kube-system/%s does not exist", name)
+		case !d.RolledOut():
+			find(v, "DeploymentNotReady", "describe its pods and look at their events", "%s", d)
+		}
+	}
+	return nil
+}
+
+// logConfiguration looks for what makes pods log, where each kind of capacity has it.
+func logConfiguration(ctx context.Context, c cluster, s environment.State, v *environment.Verification) error {
+	namespace, name := "aws-observability", "aws-logging"
+	if s.Request.NodeType == environment.NodeTypeManaged {
+		namespace, name = "amazon-cloudwatch", "fluent-bit-config"
+	}
+	items, err := c.List(ctx, "configmaps", namespace)
+	if err != nil {
+		return err
+	}
+	for _, item := range items {
+		if metadata, _ := item["metadata"].(map[string]any); metadata["name"] == name {
+			return nil
+		}
+	}
+	find(v, "LoggingMissing", "start the same request again", "ConfigMap %s/%s does not exist, so no pod logs to %s", namespace, name, s.Names.LogGroup)
+	return nil
+}
+
+func decode[T any](o client.Object) (T, error) {
+	var target T
+	text, err := json.Marshal(o)
+	if err == nil {
+		err = json.Unmarshal(text, &target)
+	}
+	if err != nil {
+		return target, fault.Wrap(fault.Internal, err, "cannot read an object of the cluster")
+	}
+	return target, nil
+}

@@ -1,0 +1,397 @@
+package contract_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/harmonix-eks/environment-provider/internal/access"
+	"github.com/harmonix-eks/environment-provider/internal/bootstrap"
+	"github.com/harmonix-eks/environment-provider/internal/cluster"
+	"github.com/harmonix-eks/environment-provider/internal/deploykubectl"
+	"github.com/harmonix-eks/environment-provider/internal/harmonix"
+	"github.com/harmonix-eks/environment-provider/internal/identity"
+	"github.com/harmonix-eks/environment-provider/internal/lock"
+	"github.com/harmonix-eks/environment-provider/internal/network"
+	"github.com/harmonix-eks/environment-provider/internal/preflight"
+	"github.com/harmonix-eks/environment-provider/internal/record"
+	"github.com/harmonix-eks/environment-provider/internal/stage"
+)
+
+// signature is what a stage's Go side takes and gives.
+type signature struct{ in, out reflect.Type }
+
+func signatureOf[S, In, Out any](func(S, context.Context, In) (Out, error)) signature {
+	out := reflect.TypeFor[Out]()
+	if out.Kind() == reflect.Pointer {
+		out = out.Elem()
+	}
+	return signature{in: reflect.TypeFor[In](), out: out}
+}
+
+func signatures() map[string]signature {
+	return map[string]signature{
+		"Preflight":     signatureOf((*preflight.Stage).Run),
+		"Lock":          signatureOf((*lock.Stage).Run),
+		"Bootstrap":     signatureOf((*bootstrap.Stage).Run),
+		"Network":       signatureOf((*network.Stage).Run),
+		"Identity":      signatureOf((*identity.Stage).Run),
+		"Cluster":       signatureOf((*cluster.Stage).Run),
+		"DeployKubectl": signatureOf((*deploykubectl.Stage).Run),
+		"Access":        signatureOf((*access.Stage).Run),
+		"Register":      signatureOf((*harmonix.Stage).Run),
+		"Complete":      signatureOf((*record.Complete).Run),
+		"RecordFailure": signatureOf((*record.Failure).Run),
+	}
+}
+
+// needs are the sections of the state document that a stage reads, by their Go names.
+var needs = map[string]string{
+	"Lock":          "",
+	"Bootstrap":     "Lock",
+	"Network":       "Lock Bootstrap",
+	"Identity":      "Lock Bootstrap",
+	"Cluster":       "Lock Bootstrap Network Identity",
+	"DeployKubectl": "Lock Bootstrap Network Identity",
+	"Access":        "Lock Bootstrap Network Identity Cluster Kubectl",
+	"Register":      "Lock Bootstrap Network Identity Cluster Kubectl Access",
+	"Complete":      "Lock Bootstrap Network Identity Cluster Kubectl Access Provider",
+}
+
+// The definition is walked with the JSON that the Go stages really give and take. Results hold only
+// what is always there (the zero value without its omitempty fields), so a path that works here
+// works for every result.
+func TestWalk(t *testing.T) {
+	type scenario struct {
+		reason string
+		failed []string
+		end    string
+	}
+	cases := map[string]scenario{
+		"Succeeds": {reason: "no stage fails", end: "Complete"},
+		"Siblings": {reason: "both branches may fail; both causes are kept", failed: []string{"Network", "Identity"}, end: "Failed"},
+		"Beside":   {reason: "as above, for the second Parallel", failed: []string{"Cluster", "DeployKubectl"}, end: "Failed"},
+		"Recorder": {reason: "the recorder's own failure is said, not hidden", failed: []string{"Access", "RecordFailure"}, end: "FailedUnrecorded"},
+	}
+	for name := range definition(t).tasks() {
+		if name != "RecordFailure" {
+			cases[name] = scenario{reason: "a failure of any stage is recorded", failed: []string{name}, end: "Failed"}
+		}
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			w := &walker{failing: tc.failed}
+			end, output, err := w.run(definition(t), decoded(t, `"whatever was sent"`))
+			if err != nil {
+				t.Fatalf("%s: %v", tc.reason, err)
+			}
+			if end != tc.end {
+				t.Errorf("%s: ended in %s, want %s", tc.reason, end, tc.end)
+			}
+			if tc.end == "Complete" {
+				if diff := cmp.Diff(blank(signatures()["Complete"].out), output); diff != "" {
+					t.Errorf("%s: output (-result document +got):\n%s", tc.reason, diff)
+				}
+				return
+			}
+			causes := slices.DeleteFunc(slices.Clone(tc.failed), func(s string) bool { return s == "RecordFailure" })
+			if diff := cmp.Diff(causes, w.recorded); diff != "" {
+				t.Errorf("%s: stages the recorder is told of (-want +got):\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+// The tables of this file have to know every stage.
+func TestWalkKnowsEveryStage(t *testing.T) {
+	states := slices.Sorted(maps.Keys(definition(t).tasks()))
+	if diff := cmp.Diff(states, slices.Sorted(maps.Keys(signatures()))); diff != "" {
+		t.Errorf("signatures (-states +table):\n%s", diff)
+	}
+	for _, name := range states {
+		if _, ok := needs[name]; !ok && name != "Preflight" && name != "RecordFailure" {
+			t.Errorf("needs: says nothing of %s", name)
+		}
+	}
+}
+
+// walker interprets as much of the Amazon States Language as the definition uses.
+type walker struct {
+	// failing are the Task states that fail.
+	failing []string
+	// recorded are the stages of whose failure the recorder is told.
+	recorded []string
+}
+
+// run walks m from its first state and returns the last one with its output.
+func (w *walker) run(m machine, document any) (end string, output any, err error) {
+	name := m.StartAt
+	for range 100 {
+		s, ok := m.States[name]
+		if !ok {
+			return "", nil, fmt.Errorf("no state %s", name)
+		}
+		next := s.Next
+		switch s.Type {
+		case "Pass":
+			document, err = w.pass(s, document)
+		case "Task":
+			var caught bool
+			if document, caught, err = w.task(name, s, document); caught {
+				next, s.End = s.Catch[0].Next, false
+			}
+		case "Parallel":
+			var results []any
+			for _, b := range s.Branches {
+				_, result, err := w.run(b, document)
+				if err != nil {
+					return "", nil, fmt.Errorf("%s: %w", name, err)
+				}
+				results = append(results, result)
+			}
+			document, err = w.store(s.ResultPath, document, results)
+		case "Choice":
+			next, err = choose(s, document)
+		case "Fail":
+			for _, path := range []string{s.ErrorPath, s.CausePath} {
+				if text, lookupErr := lookup(document, path); path != "" && (lookupErr != nil || reflect.TypeOf(text) != reflect.TypeFor[string]()) {
+					return "", nil, fmt.Errorf("%s: %s is no text: %w", name, path, lookupErr)
+				}
+			}
+			return name, document, nil
+		}
+		if err != nil {
+			return "", nil, fmt.Errorf("%s: %w", name, err)
+		}
+		if s.End {
+			return name, document, nil
+		}
+		name = next
+	}
+	return "", nil, errors.New("the machine does not end")
+}
+
+// task calls the stage and reports whether it failed and was caught.
+func (w *walker) task(name string, s state, document any) (after any, caught bool, err error) {
+	input, err := build(s.Parameters, document)
+	if err != nil {
+		return nil, false, err
+	}
+	if err := w.accept(name, input); err != nil {
+		return nil, false, err
+	}
+	if slices.Contains(w.failing, name) {
+		after, err = w.store(&s.Catch[0].ResultPath, document, map[string]any{"Error": "Failed", "Cause": name})
+		return after, true, err
+	}
+	result := blank(signatures()[name].out)
+	if object, ok := result.(map[string]any); ok && name == "Preflight" {
+		object["execution"] = input["execution"] // it passes this on, which no zero value shows
+	}
+	after, err = w.store(s.ResultPath, document, result)
+	return after, false, err
+}
+
+// accept decodes the input as the stage does, but strictly: a key that the stage does not know is a
+// misspelt one.
+func (w *walker) accept(name string, input any) error {
+	text, err := json.Marshal(input)
+	if err != nil {
+		return err
+	}
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	value := reflect.New(signatures()[name].in)
+	if name != "RecordFailure" { // it is given all that there is, and reads a part
+		decoder.DisallowUnknownFields()
+	}
+	if err := decoder.Decode(value.Interface()); err != nil {
+		return fmt.Errorf("does not take its input: %w", err)
+	}
+	switch in := value.Elem().Interface().(type) {
+	case stage.Input:
+		if in.Entered.IsZero() || in.State.Execution.ARN == "" {
+			return errors.New("the input has no entered time or no execution")
+		}
+		for _, section := range strings.Fields(needs[name]) {
+			if reflect.ValueOf(in.State).FieldByName(section).IsNil() {
+				return fmt.Errorf("the input has no section %s", section)
+			}
+		}
+	case preflight.Input:
+		if in.Execution.ARN == "" || in.Execution.StartTime.IsZero() || string(in.Input) != `"whatever was sent"` {
+			return fmt.Errorf("the input is %s", text)
+		}
+	case record.FailureInput:
+		if in.State.Execution.ARN == "" {
+			return errors.New("the input has no execution")
+		}
+		if in.State.Failure != nil {
+			w.recorded = append(w.recorded, in.State.Failure.Cause)
+		}
+		for _, b := range in.State.Branches {
+			if b.Failure != nil && b.Failure.Stage == b.Failure.Cause {
+				w.recorded = append(w.recorded, b.Failure.Stage)
+			}
+		}
+	}
+	return nil
+}
+
+// pass builds a new document. What it joins must be whole: a section that a branch has and the join
+// leaves out is lost to every later stage.
+func (w *walker) pass(s state, document any) (any, error) {
+	built, err := build(s.Parameters, document)
+	if err != nil {
+		return nil, err
+	}
+	branches, _ := at(document, "branches").([]any)
+	for i, branch := range branches {
+		sections, _ := branch.(map[string]any)
+		for key := range sections {
+			if _, ok := built[key]; !ok {
+				return nil, fmt.Errorf("drops %s of branch %d", key, i)
+			}
+		}
+	}
+	return w.store(s.ResultPath, document, built)
+}
+
+// store puts result where path says: absent or "$" means in place of the document.
+func (w *walker) store(path *string, document, result any) (any, error) {
+	if path == nil || *path == "$" {
+		return result, nil
+	}
+	key, ok := strings.CutPrefix(*path, "$.")
+	object, isObject := document.(map[string]any)
+	if !ok || !isObject || strings.ContainsAny(key, ".[") {
+		return nil, fmt.Errorf("ResultPath %s: not one key of an object", *path)
+	}
+	object = maps.Clone(object)
+	object[key] = result
+	return object, nil
+}
+
+// build fills a Parameters block.
+func build(block map[string]any, document any) (map[string]any, error) {
+	built := map[string]any{}
+	for key, value := range block {
+		var err error
+		name, isPath := strings.CutSuffix(key, ".$")
+		switch v := value.(type) {
+		case string:
+			if isPath {
+				value, err = lookup(document, v)
+			}
+		case map[string]any:
+			value, err = build(v, document)
+		}
+		if err != nil {
+			return nil, err
+		}
+		built[name] = value
+	}
+	return built, nil
+}
+
+// contextObject is what "$$" names (https://docs.aws.amazon.com/step-functions/latest/dg/input-output-contextobject.html).
+var contextObject = map[string]any{
+	"Execution": map[string]any{
+		"Id": "arn:aws:states:us-east-1:111111111111:execution:m:e", "Name": "e", "StartTime": "2026-11-22T10:00:00.000Z", "Input": "whatever was sent",
+	},
+	"State": map[string]any{"EnteredTime": "2026-11-22T10:00:01.000Z"},
+}
+
+// lookup reads a path such as $.branches[0].names; one that is not there ends an execution.
+func lookup(document any, path string) (any, error) {
+	rest, value := strings.TrimPrefix(path, "$"), document
+	if after, ok := strings.CutPrefix(path, "$$"); ok {
+		rest, value = after, contextObject
+	}
+	for _, step := range strings.FieldsFunc(rest, func(r rune) bool { return r == '.' || r == '[' || r == ']' }) {
+		switch v := value.(type) {
+		case map[string]any:
+			found, ok := v[step]
+			if !ok {
+				return nil, fmt.Errorf("%s: there is no %s, only %v", path, step, slices.Sorted(maps.Keys(v)))
+			}
+			value = found
+		case []any:
+			n, err := strconv.Atoi(step)
+			if err != nil || n >= len(v) {
+				return nil, fmt.Errorf("%s: there is no element %s of %d", path, step, len(v))
+			}
+			value = v[n]
+		default:
+			return nil, fmt.Errorf("%s: %s is looked for in a %T", path, step, value)
+		}
+	}
+	return value, nil
+}
+
+func choose(s state, document any) (string, error) {
+	for _, c := range s.Choices {
+		tests := c.Or
+		if len(tests) == 0 {
+			tests = []choice{c}
+		}
+		for _, test := range tests {
+			if test.IsPresent == nil {
+				return "", fmt.Errorf("a comparison of %s that this test does not know", test.Variable)
+			}
+			if _, err := lookup(document, test.Variable); (err == nil) == *test.IsPresent {
+				return c.Next, nil
+			}
+		}
+	}
+	return s.Default, nil
+}
+
+// blank is the JSON of a type's zero value.
+func blank(of reflect.Type) any {
+	text, err := json.Marshal(reflect.Zero(of).Interface())
+	if err != nil {
+		panic(err)
+	}
+	var value any
+	if err := json.Unmarshal(text, &value); err != nil {
+		panic(err)
+	}
+	return value
+}
+
+func decoded(t *testing.T, text string) any {
+	t.Helper()
+	var value any
+	if err := json.Unmarshal([]byte(text), &value); err != nil {
+		t.Fatal(err)
+	}
+	return value
+}
+
+// A Join takes each section from a branch under its own name.
+func TestJoins(t *testing.T) {
+	m := definition(t)
+	m.each(func(name string, s state) {
+		for key, value := range s.Parameters {
+			path, _ := value.(string)
+			if strings.HasPrefix(path, "$.branches[") && !strings.HasSuffix(path, "]."+strings.TrimSuffix(key, ".$")) {
+				t.Errorf("%s: %s comes from %s, another section", name, key, path)
+			}
+		}
+		for _, path := range paths(s.Parameters) {
+			if strings.HasPrefix(path, "$$.") && path != "$$.State.EnteredTime" && name != m.StartAt {
+				t.Errorf("%s: reads %s; the first state puts it into the document", name, path)
+			}
+		}
+	})
+}

@@ -1,0 +1,88 @@
+"""One local cloud for the session, with the orchestrator in it, and the examples applied once."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import pathlib
+import sys
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+
+import pytest
+
+TESTS = pathlib.Path(__file__).resolve().parents[1]
+PATHS = [str(TESTS / "localcloud"), str(TESTS)]
+sys.path[:0] = [path for path in PATHS if path not in sys.path]
+# The local cloud and the demo's helpers start Python programs of these packages.
+os.environ["PYTHONPATH"] = os.pathsep.join(PATHS)
+
+from demo import deploy
+from demo.cloud import ROOT, Cloud
+from e2e import instance, slow
+from e2e.provider import Environment, Provider, example
+from e2e.world import World
+
+EXAMPLES = ("fargate", "managed-nodes", "other-region", "private-api")
+
+
+@pytest.fixture(scope="session")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    """A local cloud of this session's own, with the orchestrator and the environment role deployed."""
+    for needed in (ROOT / ".aws-sam" / "build" / "template.yaml", ROOT / ".local" / "bin" / "kubernetes"):
+        if not needed.exists():
+            pytest.exit(f"{needed.relative_to(ROOT)} is missing: run `make ready` first", returncode=2)
+    with instance.running(tmp_path_factory.mktemp("cloud")) as cloud:
+        deploy.harmonix(cloud)
+        deploy.orchestrator(cloud)
+        deploy.environment_role(cloud)
+        yield cloud
+
+
+@pytest.fixture(scope="session")
+def being_slow(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Future[tuple[Environment, list[str]]]]:
+    """The slow environment in the making, in a process of its own."""
+    # Not forked: the process makes AWS clients of its own.
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as executor:
+        yield executor.submit(slow.run, cloud, tmp_path_factory.mktemp("slow"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def begun_early(request: pytest.FixtureRequest) -> None:
+    """Begins the slow environment before the first test, if a test will want it."""
+    if any("being_slow" in getattr(item, "fixturenames", ()) for item in request.session.items):
+        request.getfixturevalue("being_slow")
+
+
+@pytest.fixture(scope="session")
+def provider(cloud: Cloud) -> Provider:
+    """The orchestrator."""
+    return Provider.of(cloud)
+
+
+@pytest.fixture(scope="session")
+def world(cloud: Cloud) -> World:
+    """What can be seen of both accounts."""
+    return World(cloud)
+
+
+@pytest.fixture(scope="session")
+def examples(provider: Provider) -> dict[str, Environment]:
+    """The environments of docs/examples, all of them started at the same moment."""
+    requests = {name: example(name) for name in EXAMPLES}
+    executions = {name: provider.start(request) for name, request in requests.items()}
+    return {
+        name: Environment(requests[name], provider.wait(execution).succeeded()) for name, execution in executions.items()
+    }
+
+
+@pytest.fixture(scope="session")
+def fargate(examples: dict[str, Environment]) -> Environment:
+    """The environment of docs/examples/fargate.json."""
+    return examples["fargate"]
+
+
+@pytest.fixture(scope="session")
+def managed(examples: dict[str, Environment]) -> Environment:
+    """The environment of docs/examples/managed-nodes.json."""
+    return examples["managed-nodes"]
