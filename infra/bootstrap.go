@@ -1,7 +1,10 @@
 package main
 
 import (
+	"slices"
+
 	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awss3"
 	"github.com/aws/jsii-runtime-go"
 )
@@ -31,20 +34,51 @@ func bootstrap(t *template) {
 				"StringEqualsIfExists": {"aws:SourceAccount": "${AWS::AccountId}"},
 			},
 		},
-		Inline: map[string][]statement{
-			"network":    networkActions(),
-			"egress":     egressActions(),
-			"identity":   identityActions(),
-			"kubernetes": kubernetesActions(),
-			"capacity":   capacityActions(),
-			"function":   functionActions(),
-			"provider":   providerActions(),
-		},
 	})
+	service.SetManagedPolicyArns(servicePolicies(t))
 
 	t.output("ServiceRoleArn", "The role that CloudFormation makes the environments' stacks with", service.AttrArn(), nil)
 	t.output("ArtifactBucket", "The bucket with the code of functions and layers", bucket.Ref(), nil)
 	t.output("PlatformAccount", "The platform account that this stack was made for", platform, nil)
+}
+
+// servicePolicies declares what the service role may do and returns the policies' ARNs. They are
+// managed policies, because all inline policies of a role together have 10,240 characters, and each of
+// these has 6,144 of its own.
+func servicePolicies(t *template) *[]*string {
+	policies := map[string][]statement{
+		"Network":    slices.Concat(networkActions(), egressActions()),
+		"Roles":      roleActions(),
+		"Keys":       keyActions(),
+		"Kubernetes": slices.Concat(kubernetesActions(), capacityActions()),
+		"Function":   slices.Concat(functionActions(), providerActions()),
+	}
+	arns := make([]*string, 0, len(policies))
+	for _, name := range sorted(policies) {
+		policy := awsiam.NewCfnManagedPolicy(t.stack, jsii.String(name+"Policy"), &awsiam.CfnManagedPolicyProps{
+			// Fixed, so that the environment role can be limited to these. And no description, which cannot
+			// be changed without another name.
+			ManagedPolicyName: sub("EKS-ENV-CloudFormation-${AWS::Region}-" + name),
+			PolicyDocument:    document(policies[name]...),
+		})
+		arns = append(arns, policy.Ref())
+	}
+	return &arns
+}
+
+// environmentTag is what every stack of an environment, and so everything in it, is tagged with; the
+// bootstrap stack, which belongs to none, does not know its value.
+const environmentTag = "eks-environment"
+
+// madeTagged holds for what is made with the environments' tag, tagged for what has it already. They
+// keep a mistake in a template off what is not an environment's; a boundary against whoever writes
+// templates they are not, because a tag can be put on.
+func madeTagged() map[string]map[string]any {
+	return map[string]map[string]any{"Null": {"aws:RequestTag/" + environmentTag: "false"}}
+}
+
+func tagged() map[string]map[string]any {
+	return map[string]map[string]any{"Null": {"aws:ResourceTag/" + environmentTag: "false"}}
 }
 
 // artifactBucket is versioned, so that a function can be set back to the code it had, and is
@@ -190,51 +224,95 @@ func capacityActions() []statement {
 	}}
 }
 
-// identityActions is what the identity stack needs.
-func identityActions() []statement {
+// keysARN is every key of the account in the region: a key's id is not known beforehand.
+const keysARN = "arn:${AWS::Partition}:kms:${AWS::Region}:${AWS::AccountId}:key/*"
+
+// roleActions is what the roles of the identity, egress and add-on stacks need.
+func roleActions() []statement {
 	return []statement{{
+		// The names are those of any environment, and of whatever else in the account ends like them: the
+		// tag tells them apart.
+		ID:        "CreateRoles",
+		Actions:   []string{"iam:CreateRole", "iam:TagRole"},
+		Resources: environmentRoles(),
+		Condition: madeTagged(),
+	}, {
 		ID: "Roles",
 		Actions: []string{
-			"iam:CreateRole", "iam:GetRole", "iam:UpdateRole", "iam:UpdateRoleDescription", "iam:DeleteRole",
-			"iam:UpdateAssumeRolePolicy", "iam:ListRolePolicies", "iam:ListAttachedRolePolicies",
-			"iam:PutRolePolicy", "iam:GetRolePolicy", "iam:DeleteRolePolicy",
-			"iam:AttachRolePolicy", "iam:DetachRolePolicy",
-			"iam:TagRole", "iam:UntagRole", "iam:ListRoleTags",
+			"iam:UpdateRole", "iam:UpdateRoleDescription", "iam:DeleteRole", "iam:UpdateAssumeRolePolicy",
+			"iam:PutRolePolicy", "iam:DeleteRolePolicy", "iam:AttachRolePolicy", "iam:DetachRolePolicy",
+			"iam:TagRole", "iam:UntagRole",
 		},
 		Resources: environmentRoles(),
+		Condition: tagged(),
 	}, {
-		ID: "CreateKeys",
-		// A key has no name before it exists, and ListAliases no resource-level permissions.
-		Actions:   []string{"kms:CreateKey", "kms:ListAliases"},
-		Resources: []string{"*"},
+		ID: "ReadRoles",
+		Actions: []string{
+			"iam:GetRole", "iam:GetRolePolicy", "iam:ListRolePolicies", "iam:ListAttachedRolePolicies", "iam:ListRoleTags",
+		},
+		Resources: environmentRoles(),
+	}}
+}
+
+// keyActions is what the keys and the audit table of the identity stack need.
+func keyActions() []statement {
+	return []statement{{
+		ID:        "CreateKeys",
+		Actions:   []string{"kms:CreateKey"},
+		Resources: []string{"*"}, // a key has no name before it exists
+		Condition: madeTagged(),
+	}, {
+		ID:        "TagKeys",
+		Actions:   []string{"kms:TagResource"}, // part of making a key with tags
+		Resources: []string{keysARN},
+		Condition: madeTagged(),
 	}, {
 		ID: "Keys",
 		Actions: []string{
-			"kms:DescribeKey", "kms:GetKeyPolicy", "kms:PutKeyPolicy", "kms:GetKeyRotationStatus",
-			"kms:EnableKeyRotation", "kms:DisableKeyRotation", "kms:EnableKey", "kms:DisableKey",
-			"kms:UpdateKeyDescription", "kms:ScheduleKeyDeletion",
-			"kms:TagResource", "kms:UntagResource", "kms:ListResourceTags",
-			"kms:CreateAlias", "kms:UpdateAlias", "kms:DeleteAlias",
+			"kms:PutKeyPolicy", "kms:DisableKeyRotation", "kms:EnableKey", "kms:DisableKey",
+			"kms:UpdateKeyDescription", "kms:ScheduleKeyDeletion", "kms:TagResource", "kms:UntagResource",
+			"kms:CreateAlias", "kms:UpdateAlias", "kms:DeleteAlias", // these three want the key and the alias
 		},
+		Resources: []string{keysARN},
+		Condition: tagged(),
+	}, {
+		ID:      "Aliases",
+		Actions: []string{"kms:CreateAlias", "kms:UpdateAlias", "kms:DeleteAlias"},
+		// An alias has no tags, but there is none without a key.
 		Resources: []string{
-			"arn:${AWS::Partition}:kms:${AWS::Region}:${AWS::AccountId}:key/*",
 			"arn:${AWS::Partition}:kms:${AWS::Region}:${AWS::AccountId}:alias/*-key",
 			"arn:${AWS::Partition}:kms:${AWS::Region}:${AWS::AccountId}:alias/eks/*-cluster-key-alias",
 		},
+	}, {
+		ID: "ReadKeys",
+		Actions: []string{
+			"kms:DescribeKey", "kms:GetKeyPolicy", "kms:GetKeyRotationStatus", "kms:ListResourceTags",
+			// Called in the moment in which a key comes into being, when KMS may not know its tags yet:
+			// https://docs.aws.amazon.com/kms/latest/developerguide/tag-authorization.html
+			"kms:EnableKeyRotation",
+		},
+		Resources: []string{keysARN},
+	}, {
+		ID:        "ListAliases",
+		Actions:   []string{"kms:ListAliases"},
+		Resources: []string{"*"}, // has no resource-level permissions
 	}, {
 		ID: "UseKeys",
 		// DynamoDB encrypts, and makes its grant, with the permissions of whoever makes the table.
 		Actions: []string{
 			"kms:CreateGrant", "kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*",
 		},
-		Resources: []string{"arn:${AWS::Partition}:kms:${AWS::Region}:${AWS::AccountId}:key/*"},
-		Condition: map[string]map[string]any{"StringLike": {"kms:ViaService": "dynamodb.*.amazonaws.com"}},
+		Resources: []string{keysARN},
+		Condition: map[string]map[string]any{
+			"StringLike": {"kms:ViaService": "dynamodb.*.amazonaws.com"},
+			"Null":       tagged()["Null"],
+		},
 	}, {
 		ID: "GrantSecretsKey",
-		// EKS makes its grant on the secrets key with the permissions of whoever makes the cluster, and
-		// documents no condition that would single it out.
+		// EKS makes its grant on the secrets key with the permissions of whoever makes the cluster.
 		Actions:   []string{"kms:CreateGrant"},
-		Resources: []string{"arn:${AWS::Partition}:kms:${AWS::Region}:${AWS::AccountId}:key/*"},
+		Resources: []string{keysARN},
+		Condition: tagged(),
 	}, {
 		ID: "AuditTable",
 		Actions: []string{
@@ -284,6 +362,7 @@ func kubernetesActions() []statement {
 		Actions:   []string{"iam:ListOpenIDConnectProviders"},
 		Resources: []string{"*"}, // has no resource-level permissions
 	}, {
+		// By name and receiver: IAM's own documentation advises against a tag of the role as a condition here.
 		ID:        "PassRoles",
 		Actions:   []string{"iam:PassRole"},
 		Resources: environmentRoles(),

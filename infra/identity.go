@@ -6,16 +6,15 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awskms"
 	"github.com/aws/jsii-runtime-go"
+
+	"github.com/harmonix-eks/environment-provider/internal/environment"
 )
 
 // ARNs of what an environment consists of, as far as more than one statement names them.
 const (
 	clusterARN  = "arn:${AWS::Partition}:eks:${AWS::Region}:${AWS::AccountId}:cluster/${Prefix}-${Name}-cluster"
 	functionARN = "arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:function:EKS-ENV-${Prefix}-${Name}-kubectl"
-	// environmentRolesARN covers the environment's own roles, applicationRolesARN the administrator
-	// roles that Harmonix' application stacks ({app}-eks-resources-{env}-{provider}) make.
-	environmentRolesARN = "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/${Prefix}-${Name}-*"
-	applicationRolesARN = "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/*-eks-resources-*"
+	roleARN     = "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/"
 )
 
 // identity is an environment's keys, audit table and roles. The roles have a stack of their own,
@@ -25,15 +24,17 @@ const (
 func identity(t *template) {
 	t.describe("EKS environment: keys, audit table and roles")
 	t.identify()
-	t.text("PlatformRole", "ARN of the role of the Harmonix backend, which may assume the operations role")
-	t.text("PipelineRole", "ARN of the role of the application pipelines, which may assume the provisioning role")
+	platform := t.text("PlatformRole", "ARN of the role of the Harmonix backend, which may assume the operations role")
+	pipeline := t.text("PipelineRole", "ARN of the role of the application pipelines, which may assume the provisioning role")
 	adminRole := t.optional("ClusterAdminRole", "ARN of an existing role that administers the cluster; empty: one is made")
 	nodeType := t.choice("NodeType", "What the pods run on", "FARGATE", "MANAGED")
 	assumable := t.optional("AssumableRoles", "ARNs of further roles that the kubectl function may assume, comma-separated")
+	chart := t.optional("ChartObject", "The chart of the load balancer controller in S3, as bucket/key; empty: it comes from elsewhere")
 
 	ownAdmin := t.when("CreateClusterAdmin", empty(adminRole))
 	suppliedAdmin := t.when("SuppliedClusterAdmin", awscdk.Fn_ConditionNot(empty(adminRole)))
 	furtherRoles := t.when("FurtherRoles", awscdk.Fn_ConditionNot(empty(assumable)))
+	chartInS3 := t.when("ChartInS3", awscdk.Fn_ConditionNot(empty(chart)))
 	fargate := t.when("Fargate", awscdk.Fn_ConditionEquals(nodeType, jsii.String("FARGATE")))
 	managed := t.when("Managed", awscdk.Fn_ConditionEquals(nodeType, jsii.String("MANAGED")))
 
@@ -42,8 +43,8 @@ func identity(t *template) {
 	secrets := encryptionKey(t, "SecretsKey", "alias/eks/${Prefix}-${Name}-cluster-key-alias", "Kubernetes secrets of an EKS environment", awscdk.CfnDeletionPolicy_RETAIN)
 	table := auditTable(t, key)
 
-	operations := t.role("OperationsRole", operationsRole())
-	provisioning := t.role("ProvisioningRole", provisioningRole())
+	operations := t.role("OperationsRole", operationsRole(platform))
+	provisioning := t.role("ProvisioningRole", provisioningRole(pipeline))
 	// Never under a condition, renamed or moved: another ARN means another cluster.
 	controlPlane := t.role("ControlPlaneRole", role{
 		Name:        "${Prefix}-${Name}-cluster-control-plane-role",
@@ -52,7 +53,7 @@ func identity(t *template) {
 		Managed:     []string{"AmazonEKSClusterPolicy"},
 		Long:        true,
 	})
-	function := t.role("KubectlRole", kubectlRole(suppliedAdmin, furtherRoles))
+	function := t.role("KubectlRole", kubectlRole(suppliedAdmin, furtherRoles, chartInS3))
 	admin := t.role("AdminRole", clusterAdminRole(function, ownAdmin))
 	node := t.role("NodeRole", role{
 		Name:        "${Prefix}-${Name}-node-role",
@@ -133,17 +134,29 @@ func auditTable(t *template, key awskms.CfnKey) awsdynamodb.CfnTable {
 	return table
 }
 
+// trusted lets the role with the ARN assume, by way of its account: IAM keeps a role that is named as
+// principal by its unique id, so that a Harmonix that is deleted and installed again would be locked
+// out (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html).
+// aws:PrincipalArn is the role's ARN, with its path, in every session of the role.
+func trusted(arn *string) statement {
+	account := awscdk.Fn_Select(jsii.Number(4), awscdk.Fn_Split(jsii.String(":"), arn, nil))
+	return statement{
+		AWS:       awscdk.Fn_Join(jsii.String(""), &[]*string{sub("arn:${AWS::Partition}:iam::"), account, jsii.String(":root")}),
+		Condition: map[string]map[string]any{"ArnEquals": {"aws:PrincipalArn": arn}},
+	}
+}
+
 // operationsRole is what the Harmonix backend assumes, by its name.
 //
-// Unlike Harmonix': the statements on tables, the cluster and security groups name this
-// environment's (Harmonix' audit ARN lacked "table/" and granted nothing, and Scan and PutItem were
-// on every table), nobody may change the cluster past the orchestrator, and the function is the one
-// function.
-func operationsRole() role {
+// Unlike Harmonix': the statements on tables and the cluster name this environment's (Harmonix' audit
+// ARN lacked "table/" and granted nothing, and Scan and PutItem were on every table), nobody may change
+// the cluster past the orchestrator, security groups are made in this environment's VPC, and the
+// function is the one function.
+func operationsRole(platform *string) role {
 	return role{
 		Name:        "${Prefix}-${Name}-operations-role",
 		Description: "What the Harmonix backend may do in this environment",
-		Trust:       statement{AWS: sub("${PlatformRole}")},
+		Trust:       trusted(platform),
 		Long:        true,
 		Managed: []string{
 			"AmazonEC2ContainerRegistryFullAccess", "CloudWatchFullAccess", "AmazonSSMReadOnlyAccess",
@@ -171,11 +184,11 @@ func operationsRole() role {
 
 // provisioningRole is what application pipelines assume: they deploy the stacks of applications,
 // roles included, which is why Harmonix gives it so much.
-func provisioningRole() role {
+func provisioningRole(pipeline *string) role {
 	return role{
 		Name:        "${Prefix}-${Name}-provisioning-role",
 		Description: "What application pipelines may do in this environment",
-		Trust:       statement{AWS: sub("${PipelineRole}")},
+		Trust:       trusted(pipeline),
 		Long:        true,
 		Managed: []string{
 			"AmazonEC2ContainerRegistryFullAccess", "CloudWatchFullAccess", "AWSCloudFormationFullAccess",
@@ -249,6 +262,7 @@ func environmentActions() []statement {
 		ID:      "SecurityGroups",
 		Actions: []string{"ec2:CreateSecurityGroup"},
 		// The VPC is made at the same time as this role, so its id is not known; its name is.
+		// The group itself, which has no tag yet, is in the statement after this one.
 		Resources: []string{"arn:${AWS::Partition}:ec2:${AWS::Region}:${AWS::AccountId}:vpc/*"},
 		Condition: map[string]map[string]any{"StringEquals": {"aws:ResourceTag/Name": "${Prefix}-${Name}"}},
 	}, {
@@ -257,6 +271,8 @@ func environmentActions() []statement {
 			"ec2:CreateSecurityGroup", "ec2:AuthorizeSecurityGroupIngress", "ec2:AuthorizeSecurityGroupEgress",
 			"ec2:RevokeSecurityGroupIngress", "ec2:RevokeSecurityGroupEgress",
 		},
+		// Every group of the account in this region, as in Harmonix: an application's groups carry no tag
+		// of the environment's, and ec2:Vpc wants the VPC's id.
 		Resources: []string{"arn:${AWS::Partition}:ec2:${AWS::Region}:${AWS::AccountId}:security-group/*"},
 	}, {
 		ID:        "AuditKey",
@@ -267,10 +283,14 @@ func environmentActions() []statement {
 
 // kubectlRole is the kubectl function's own role. It has no rights in the cluster: for every request
 // the function assumes the role that the request names, if it is one of those listed here.
-func kubectlRole(suppliedAdmin, furtherRoles awscdk.CfnCondition) role {
+func kubectlRole(suppliedAdmin, furtherRoles, chartInS3 awscdk.CfnCondition) role {
 	interfaces := []string{
 		"ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets", "ec2:DeleteNetworkInterface",
 		"ec2:AssignPrivateIpAddresses", "ec2:UnassignPrivateIpAddresses",
+	}
+	var assumable []string
+	for _, name := range environment.AssumableRoleNames("${Prefix}-${Name}") {
+		assumable = append(assumable, roleARN+name)
 	}
 	return role{
 		Name:        "${Prefix}-${Name}-kubectl-lambda-role",
@@ -282,7 +302,7 @@ func kubectlRole(suppliedAdmin, furtherRoles awscdk.CfnCondition) role {
 				{
 					ID:        "AssumeCallersRole",
 					Actions:   []string{"sts:AssumeRole"},
-					Resources: []string{environmentRolesARN, applicationRolesARN},
+					Resources: assumable,
 				},
 				{
 					ID:      "AssumeSuppliedAdmin",
@@ -297,6 +317,7 @@ func kubectlRole(suppliedAdmin, furtherRoles awscdk.CfnCondition) role {
 					When:    furtherRoles,
 				},
 			},
+			"charts": chartActions(chartInS3),
 			"runtime": {
 				{
 					ID:      "Logs",
@@ -318,6 +339,36 @@ func kubectlRole(suppliedAdmin, furtherRoles awscdk.CfnCondition) role {
 			},
 		},
 	}
+}
+
+// chartActions is what reading Helm charts takes: of a registry of Amazon ECR, of the public one, and
+// of the one object in S3 that the request names. Other addresses take no rights.
+func chartActions(inS3 awscdk.CfnCondition) []statement {
+	return []statement{{
+		ID:        "RegistryToken",
+		Actions:   []string{"ecr:GetAuthorizationToken"},
+		Resources: []string{"*"}, // has no resource-level permissions
+	}, {
+		ID:        "Repositories",
+		Actions:   []string{"ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"},
+		Resources: []string{"arn:${AWS::Partition}:ecr:${AWS::Region}:${AWS::AccountId}:repository/*"},
+	}, {
+		// The public registry is read without rights, too, but then it counts calls by address. It belongs
+		// to the partition aws; in others these two actions name nothing.
+		ID:        "PublicRegistryToken",
+		Actions:   []string{"ecr-public:GetAuthorizationToken"},
+		Resources: []string{"*"}, // has no resource-level permissions
+	}, {
+		ID:        "PublicRegistryBearer",
+		Actions:   []string{"sts:GetServiceBearerToken"},
+		Resources: []string{"*"}, // has no resource-level permissions
+		Condition: map[string]map[string]any{"StringEquals": {"sts:AWSServiceName": "ecr-public.amazonaws.com"}},
+	}, {
+		ID:        "ChartObject",
+		Actions:   []string{"s3:GetObject"},
+		Resources: []string{"arn:${AWS::Partition}:s3:::${ChartObject}"},
+		When:      inS3,
+	}}
 }
 
 // clusterAdminRole administers the cluster, through the kubectl function only. Harmonix' trusts the

@@ -30,6 +30,7 @@ func provider(t *template) {
 	t.text("KubectlFunctionArn", "The kubectl function, without a version")
 	t.optional("PodExecutionRoleArn", "What Fargate pods are started with; empty with managed nodes")
 	t.optional("NodeRoleArn", "The nodes' role; empty with Fargate")
+	t.optional("FluentBitRoleArn", "What Fluent Bit assumes on managed nodes; empty with Fargate")
 	fargate := t.when("Fargate", awscdk.Fn_ConditionEquals(nodeType, jsii.String("FARGATE")))
 	managed := t.when("Managed", awscdk.Fn_ConditionEquals(nodeType, jsii.String("MANAGED")))
 
@@ -89,6 +90,7 @@ func provider(t *template) {
 	value("KubectlLambdaRoleDirectARN", "${KubectlRoleArn}", "The kubectl function's role", nil)
 	// Harmonix' pipeline looks the function up in the nested stacks of the CDK; here it is an output.
 	value("KubectlLambdaArn", "${KubectlFunctionArn}", "The kubectl function", nil)
+	value("FluentBitRoleARN", "${FluentBitRoleArn}", "What Fluent Bit assumes", managed)
 	value("NodeRoleArn", "${NodeRoleArn}", "The nodes' role", managed)
 	nameOf("EnvironmentID", uniqueID, nil)
 	nameOf("VPC", vpc, nil)

@@ -159,7 +159,11 @@ func (s stack) call(function string, argument any) (result any, ok bool) {
 		}
 		return list, true
 	case "Fn::Select":
-		return arguments[1].([]any)[int(arguments[0].(float64))], true
+		list, i := arguments[1].([]any), int(arguments[0].(float64))
+		if i >= len(list) { // of a parameter without a value
+			return fmt.Sprintf("{%v %d}", list, i), true
+		}
+		return list[i], true
 	case "Fn::Equals":
 		return arguments[0] == arguments[1], true
 	case "Fn::Not":

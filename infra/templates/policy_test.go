@@ -10,6 +10,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/harmonix-eks/environment-provider/infra/templates"
+	"github.com/harmonix-eks/environment-provider/internal/deploykubectl"
+	"github.com/harmonix-eks/environment-provider/internal/environment"
 )
 
 // statement is one statement of a policy, evaluated.
@@ -25,7 +27,7 @@ type statement struct {
 func longest(extra map[string]string) map[string]string {
 	values := map[string]string{
 		"Prefix": strings.Repeat("p", 18), "Name": strings.Repeat("n", 18),
-		"PlatformRole": "arn:aws:iam::111111111111:role/platform", "PipelineRole": "arn:aws:iam::111111111111:role/pipeline",
+		"PlatformRole": "arn:aws:iam::111111111111:role/platform", "PipelineRole": "arn:aws:iam::111111111111:role/ci/pipeline",
 	}
 	maps.Copy(values, extra)
 	return values
@@ -52,6 +54,20 @@ func statements(t *testing.T, document any) []statement {
 	return policy.Statement
 }
 
+// service returns the statements of the service role, whose policies are managed ones.
+func service(t *testing.T) []statement {
+	t.Helper()
+	made := deploy(t, templates.Bootstrap, nil).resources()
+	var list []statement
+	for _, arn := range texts(made["ServiceRole"].Properties["ManagedPolicyArns"]) {
+		list = append(list, statements(t, made[strings.Trim(arn, "{}")].Properties["PolicyDocument"])...)
+	}
+	if len(list) == 0 {
+		t.Fatal("the service role has no policies")
+	}
+	return list
+}
+
 // inline returns a role's inline statements and how many characters their documents have.
 func inline(t *testing.T, role resource) (list []statement, size int) {
 	t.Helper()
@@ -68,8 +84,8 @@ func inline(t *testing.T, role resource) (list []statement, size int) {
 	return list, size
 }
 
-// IAM counts 10,240 characters over a role's inline policies and 2,048 of its trust policy, without
-// white space; names have 64.
+// IAM counts 10,240 characters over a role's inline policies, 6,144 of a managed policy and 2,048 of
+// a trust policy, without white space; names have 64.
 func TestRoleQuotas(t *testing.T) {
 	for name, s := range map[string]stack{
 		"bootstrap": deploy(t, templates.Bootstrap, nil),
@@ -80,6 +96,18 @@ func TestRoleQuotas(t *testing.T) {
 			"NodeType": "MANAGED", "Issuer": issuer, "OidcProviderArn": "arn:aws:iam::222222222222:oidc-provider/" + issuer,
 		})),
 	} {
+		for id, policy := range s.resources() {
+			if policy.Type != "AWS::IAM::ManagedPolicy" {
+				continue
+			}
+			raw, err := json.Marshal(policy.Properties["PolicyDocument"])
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(raw) > 5_500 { // room for the names of longer regions and partitions
+				t.Errorf("%s: %s: %d characters, which is near to the 6,144 that IAM takes", name, id, len(raw))
+			}
+		}
 		for id, role := range roles(s) {
 			if _, size := inline(t, role); size > 10_240 {
 				t.Errorf("%s: %s: inline policies of %d characters, IAM takes 10,240", name, id, size)
@@ -98,10 +126,12 @@ func TestRoleQuotas(t *testing.T) {
 	}
 }
 
-// Who may assume which role, and nobody else: in particular no account as a whole.
+// Who may assume which role, and nobody else. Where an account is the principal, it is for one role of
+// it, which may be deleted and made again: a role as principal would be kept by its unique id.
 func TestTrust(t *testing.T) {
 	service := func(name string) any { return map[string]any{"Service": name} }
 	aws := func(arn string) any { return map[string]any{"AWS": arn} }
+	platform := aws("arn:aws:iam::111111111111:root")
 	cases := map[string]struct {
 		reason string
 		values map[string]string
@@ -111,8 +141,8 @@ func TestTrust(t *testing.T) {
 			reason: "without a supplied administrator one is made, which only the kubectl function may assume",
 			values: map[string]string{"NodeType": "FARGATE"},
 			want: map[string]any{
-				"OperationsRole":   aws("arn:aws:iam::111111111111:role/platform"),
-				"ProvisioningRole": aws("arn:aws:iam::111111111111:role/pipeline"),
+				"OperationsRole":   platform,
+				"ProvisioningRole": platform,
 				"ControlPlaneRole": service("eks.amazonaws.com"),
 				"KubectlRole":      service("lambda.amazonaws.com"),
 				"AdminRole":        aws("{KubectlRole.Arn}"),
@@ -123,8 +153,8 @@ func TestTrust(t *testing.T) {
 			reason: "nodes and Fargate pods never share a role, and a supplied administrator is not ours",
 			values: map[string]string{"NodeType": "MANAGED", "ClusterAdminRole": "arn:aws:iam::222222222222:role/mine"},
 			want: map[string]any{
-				"OperationsRole":   aws("arn:aws:iam::111111111111:role/platform"),
-				"ProvisioningRole": aws("arn:aws:iam::111111111111:role/pipeline"),
+				"OperationsRole":   platform,
+				"ProvisioningRole": platform,
 				"ControlPlaneRole": service("eks.amazonaws.com"),
 				"KubectlRole":      service("lambda.amazonaws.com"),
 				"NodeRole":         service("ec2.amazonaws.com"),
@@ -134,6 +164,10 @@ func TestTrust(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			got := map[string]any{}
+			allowed := map[string]map[string]any{
+				"OperationsRole":   {"aws:PrincipalArn": "arn:aws:iam::111111111111:role/platform"},
+				"ProvisioningRole": {"aws:PrincipalArn": "arn:aws:iam::111111111111:role/ci/pipeline"},
+			}
 			for id, role := range roles(deploy(t, templates.Identity, longest(tc.values))) {
 				trust := statements(t, role.Properties["AssumeRolePolicyDocument"])
 				if len(trust) != 1 || !slices.Equal(trust[0].Action, []string{"sts:AssumeRole"}) {
@@ -141,6 +175,12 @@ func TestTrust(t *testing.T) {
 					continue
 				}
 				got[id] = trust[0].Principal
+				if diff := cmp.Diff(allowed[id], trust[0].Condition["ArnEquals"]); diff != "" {
+					t.Errorf("%s: condition (-want +got):\n%s", id, diff)
+				}
+				if arn, _ := trust[0].Principal.(map[string]any)["AWS"].(string); strings.HasSuffix(arn, ":root") && allowed[id] == nil {
+					t.Errorf("%s: trusts %s as a whole", id, arn)
+				}
 			}
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("%s: principals (-want +got):\n%s", tc.reason, diff)
@@ -151,7 +191,7 @@ func TestTrust(t *testing.T) {
 
 // The roles that the function may assume are what stands between a caller and the account.
 func TestKubectlRole(t *testing.T) {
-	environment := "arn:aws:iam::222222222222:role/opa-dev-*"
+	own := "arn:aws:iam::222222222222:role/opa-dev-*"
 	applications := "arn:aws:iam::222222222222:role/*-eks-resources-*"
 	cases := map[string]struct {
 		reason string
@@ -160,12 +200,12 @@ func TestKubectlRole(t *testing.T) {
 	}{
 		"plain": {
 			reason: "the environment's own roles and those of applications",
-			want:   []string{environment, applications},
+			want:   []string{own, applications},
 		},
 		"supplied": {
 			reason: "and what the request names",
 			values: map[string]string{"ClusterAdminRole": "arn:aws:iam::222222222222:role/mine", "AssumableRoles": "arn:a,arn:b"},
-			want:   []string{environment, applications, "arn:aws:iam::222222222222:role/mine", "arn:a", "arn:b"},
+			want:   []string{own, applications, "arn:aws:iam::222222222222:role/mine", "arn:a", "arn:b"},
 		},
 	}
 	for name, tc := range cases {
@@ -182,6 +222,15 @@ func TestKubectlRole(t *testing.T) {
 					clusters = append(clusters, texts(s.Resource)...)
 				}
 			}
+			// The function checks the same list itself.
+			names := environment.Names{Environment: "opa-dev"}
+			request := environment.Request{AccountID: "222222222222", ClusterAdminRole: tc.values["ClusterAdminRole"]}
+			if more := tc.values["AssumableRoles"]; more != "" {
+				request.AssumableRoles = strings.Split(more, ",")
+			}
+			if diff := cmp.Diff(deploykubectl.AssumableRoles(environment.State{Request: request, Names: names}), assumable); diff != "" {
+				t.Errorf("%s: roles that the function checks for (-function +policy):\n%s", tc.reason, diff)
+			}
 			if diff := cmp.Diff(tc.want, assumable); diff != "" {
 				t.Errorf("%s: assumable roles (-want +got):\n%s", tc.reason, diff)
 			}
@@ -189,6 +238,67 @@ func TestKubectlRole(t *testing.T) {
 				t.Errorf("clusters (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// What the function needs to read charts from Amazon ECR and, if the request has one there, from S3.
+func TestKubectlRoleReadsCharts(t *testing.T) {
+	registry := map[string][]string{
+		"ecr:GetAuthorizationToken":        {"*"},
+		"ecr:BatchGetImage":                {"arn:aws:ecr:us-east-1:222222222222:repository/*"},
+		"ecr:GetDownloadUrlForLayer":       {"arn:aws:ecr:us-east-1:222222222222:repository/*"},
+		"ecr-public:GetAuthorizationToken": {"*"},
+		"sts:GetServiceBearerToken":        {"*"},
+	}
+	cases := map[string]struct {
+		reason, object string
+		want           map[string][]string
+	}{
+		"Elsewhere": {"no object, no right in S3", "", registry},
+		"S3":        {"one object and no other", "charts/a/controller.zip", merged([]map[string][]string{registry, {"s3:GetObject": {"arn:aws:s3:::charts/a/controller.zip"}}})},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			list, _ := inline(t, deploy(t, templates.Identity, longest(map[string]string{"NodeType": "FARGATE", "ChartObject": tc.object})).resources()["KubectlRole"])
+			got := map[string][]string{}
+			for _, s := range list {
+				for _, action := range s.Action {
+					if service, _, _ := strings.Cut(action, ":"); strings.HasPrefix(service, "ecr") || service == "s3" || action == "sts:GetServiceBearerToken" {
+						got[action] = append(got[action], texts(s.Resource)...)
+					}
+				}
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+// Keys have no names, and roles of other owners may end like ours: what changes them asks for the
+// environments' tag. Reading, and what is done before a key's tags are sure to be known, does not.
+func TestServiceRoleChangesOnlyWhatIsTagged(t *testing.T) {
+	free := []string{
+		"iam:GetRole", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies", "iam:ListRolePolicies", "iam:ListRoleTags",
+		"kms:DescribeKey", "kms:EnableKeyRotation", "kms:GetKeyPolicy", "kms:GetKeyRotationStatus", "kms:ListAliases", "kms:ListResourceTags",
+	}
+	var got []string
+	for _, s := range service(t) {
+		_, owned := s.Condition["Null"]["aws:ResourceTag/eks-environment"]
+		_, made := s.Condition["Null"]["aws:RequestTag/eks-environment"]
+		for _, action := range s.Action {
+			change := strings.HasPrefix(action, "kms:") && s.Sid != "Aliases" || strings.HasPrefix(action, "iam:") && strings.HasSuffix(s.Sid, "Roles") && s.Sid != "PassRoles" && !strings.Contains(s.Sid, "ServiceLinked")
+			if change && !owned && !made {
+				got = append(got, action)
+			}
+			if made && !slices.Contains([]string{"iam:CreateRole", "iam:TagRole", "kms:CreateKey", "kms:TagResource"}, action) {
+				t.Errorf("%s: %s is no making, so it has no tag in its request", s.Sid, action)
+			}
+		}
+	}
+	slices.Sort(got)
+	if diff := cmp.Diff(free, got); diff != "" {
+		t.Errorf("actions without a tag (-want +got):\n%s", diff)
 	}
 }
 
@@ -233,12 +343,12 @@ func TestHarmonixRoles(t *testing.T) {
 // Every statement on "*" is listed, so that a new one is a decision.
 func TestWildcards(t *testing.T) {
 	known := map[string][]string{
-		"ServiceRole": {"CreateKeys", "DescribeParameters", "Egress", "LaunchTemplates", "ListOIDCProviders", "Network", "ReadNetwork"},
+		"ServiceRole": {"CreateKeys", "DescribeParameters", "Egress", "LaunchTemplates", "ListAliases", "ListOIDCProviders", "Network", "ReadNetwork"},
 		// The controller's authors' own policy.
 		"LoadBalancerControllerRole": {"Create", "CreateListeners", "Integrations", "Listeners", "LoadBalancers", "Network", "Own", "Rules", "ServiceLinkedRole"},
 		"OperationsRole":             {"Read"},
 		"ProvisioningRole":           {"LoadBalancers", "Read"},
-		"KubectlRole":                {"NetworkInterfaces"},
+		"KubectlRole":                {"NetworkInterfaces", "PublicRegistryBearer", "PublicRegistryToken", "RegistryToken"},
 		"AdminRole":                  {"ListClusters"},
 	}
 	got := map[string][]string{}
@@ -251,6 +361,9 @@ func TestWildcards(t *testing.T) {
 	} {
 		for id, role := range roles(s) {
 			list, _ := inline(t, role)
+			if id == "ServiceRole" {
+				list = service(t)
+			}
 			for _, s := range list {
 				if s.Effect == "Allow" && slices.Contains(texts(s.Resource), "*") && !slices.Contains(got[id], s.Sid) {
 					got[id] = append(got[id], s.Sid)
@@ -269,7 +382,7 @@ func TestWildcards(t *testing.T) {
 }
 
 func TestServiceRole(t *testing.T) {
-	list, _ := inline(t, deploy(t, templates.Bootstrap, nil).resources()["ServiceRole"])
+	list := service(t)
 	granted := map[string]statement{}
 	for _, s := range list {
 		for _, action := range s.Action {

@@ -96,7 +96,7 @@ func TestInterface(t *testing.T) {
 		},
 		"identity": {
 			reason:     "made beside the network, so it takes nothing from it",
-			parameters: "AssumableRoles ClusterAdminRole Name NodeType PipelineRole PlatformRole Prefix",
+			parameters: "AssumableRoles ChartObject ClusterAdminRole Name NodeType PipelineRole PlatformRole Prefix",
 			outputs: "AuditTable ClusterAdminRoleArn ControlPlaneRoleArn KeyArn KubectlRoleArn NodeRoleArn " +
 				"OperationsRoleArn PodExecutionRoleArn ProvisioningRoleArn SecretsKeyArn",
 		},
@@ -366,8 +366,9 @@ func taggedForLoadBalancers(r resource) bool {
 func TestProviderKeepsTheContract(t *testing.T) {
 	type ssm struct{ Type, Value string }
 	var contract struct {
-		Parameters, FargateParameters                          map[string]ssm
-		Outputs, FargateOutputs, OwnOutputs, OwnManagedOutputs map[string]string
+		Parameters, FargateParameters           map[string]ssm
+		Outputs, FargateOutputs, ManagedOutputs map[string]string
+		OwnOutputs, OwnManagedOutputs           map[string]string
 	}
 	raw, err := os.ReadFile("testdata/provider.json")
 	if err != nil {
@@ -402,13 +403,16 @@ func TestProviderKeepsTheContract(t *testing.T) {
 			reason:    "with the role of the nodes",
 			parameter: "NodeRoleArn", role: "opa-dev-node-role",
 			parameters: []map[string]ssm{contract.Parameters},
-			outputs:    []map[string]string{contract.Outputs, contract.OwnOutputs, contract.OwnManagedOutputs},
+			outputs:    []map[string]string{contract.Outputs, contract.OwnOutputs, contract.ManagedOutputs, contract.OwnManagedOutputs},
 		},
 	}
 	for nodeType, tc := range cases {
 		t.Run(nodeType, func(t *testing.T) {
 			given := maps.Clone(values)
 			given["NodeType"], given[tc.parameter] = nodeType, arn(tc.role)
+			if nodeType == "MANAGED" {
+				given["FluentBitRoleArn"] = arn("opa-dev-cluster-fluent-bit-sa-role")
+			}
 			s := deploy(t, templates.Provider, given)
 			got := map[string]ssm{}
 			for _, r := range s.resources() {

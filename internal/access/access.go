@@ -18,6 +18,7 @@ import (
 // cluster is the part of the kubectl function that the stage needs.
 type cluster interface {
 	Apply(ctx context.Context, objects ...client.Object) ([]client.Change, error)
+	Create(ctx context.Context, object client.Object) ([]client.Change, error)
 	List(ctx context.Context, kind, namespace string) ([]client.Object, error)
 }
 
@@ -42,7 +43,8 @@ func (s *Stage) Run(ctx context.Context, in stage.Input) (*environment.Access, e
 }
 
 // propagation is how long an access entry may take to be known to the API server: 30 s were
-// measured (aws-traps.md, row 5.5). Until then a refusal says nothing.
+// measured (aws-traps.md, row 5.5). Until then a refusal by the cluster says nothing; one by IAM or
+// by the kubectl function does.
 const propagation = 2 * time.Minute
 
 // settle makes a fault that time cures [fault.Transient].
@@ -50,8 +52,8 @@ func settle(err error, entered time.Time) error {
 	if errors.Is(err, &fault.Error{Code: fault.Conflict}) {
 		return fault.Wrap(fault.Transient, err, "somebody else wrote the same object")
 	}
-	if errors.Is(err, &fault.Error{Code: fault.AccessDenied}) && time.Since(entered) < propagation {
-		return fault.Wrap(fault.Transient, err, "the cluster does not know its administrator yet")
+	if errors.Is(err, client.ErrRefused) && time.Since(entered) < propagation {
+		return fault.Wrap(fault.Transient, err, "the access entry may not have taken effect yet")
 	}
 	return err
 }
@@ -61,15 +63,21 @@ func converge(ctx context.Context, c cluster, s environment.State) ([]client.Cha
 	if err != nil {
 		return nil, err
 	}
-	auth, wanted, err := awsAuth(maps, s)
+	auth, err := awsAuth(maps, s)
 	if err != nil {
 		return nil, err
 	}
 	objects := RBAC(s.Identity.ClusterAdminRoleARN)
-	if wanted {
-		objects = append(objects, auth)
+	if auth.write == replace {
+		objects = append(objects, auth.object)
 	}
-	return c.Apply(ctx, objects...)
+	changes, err := c.Apply(ctx, objects...)
+	if err != nil || auth.write != create {
+		return changes, err
+	}
+	// An apply would overwrite what EKS has written since the ConfigMap was looked for.
+	made, err := c.Create(ctx, auth.object)
+	return append(changes, made...), err
 }
 
 // RBAC returns the objects that Harmonix' application templates expect to find. adminRole is the
@@ -109,19 +117,37 @@ func Roles(s environment.State) []awsauth.Role {
 	return append(roles, role(admin, admin))
 }
 
-// awsAuth returns the ConfigMap to apply, and whether there is a need to. Where it exists, the
-// object names the resource version that was read: a write by somebody else in between is a
-// conflict, and the stage begins again, so that no entry is lost (aws-traps.md, row 5.7).
-func awsAuth(maps []client.Object, s environment.State) (client.Object, bool, error) {
+// write is how aws-auth is to be written.
+type write int
+
+const (
+	// keep leaves the ConfigMap as it is.
+	keep write = iota
+	// create makes one where there was none.
+	create
+	// replace applies one at the resource version that was read.
+	replace
+)
+
+// configMap is aws-auth as it is to be.
+type configMap struct {
+	object client.Object
+	write  write
+}
+
+// awsAuth returns the ConfigMap that s needs. EKS writes it too, at any time: a write in between
+// is a conflict, whether there was a ConfigMap or not, and the stage begins again, so that no entry
+// is lost (aws-traps.md, row 5.7).
+func awsAuth(maps []client.Object, s environment.State) (configMap, error) {
 	metadata := map[string]any{"name": "aws-auth", "namespace": "kube-system"}
 	data := map[string]any{"mapUsers": "[]", "mapAccounts": "[]"}
-	existing := ""
+	existing, write := "", create
 	for _, m := range maps {
 		found, _ := m["metadata"].(map[string]any)
 		if found["name"] != "aws-auth" {
 			continue
 		}
-		metadata["resourceVersion"] = found["resourceVersion"]
+		metadata["resourceVersion"], write = found["resourceVersion"], replace
 		if values, ok := m["data"].(map[string]any); ok {
 			data = values
 			existing, _ = values["mapRoles"].(string)
@@ -129,9 +155,12 @@ func awsAuth(maps []client.Object, s environment.State) (client.Object, bool, er
 	}
 	merged, changed, err := awsauth.Merge(existing, Roles(s)...)
 	if err != nil {
-		return nil, false, fault.Wrap(fault.Failed, err, "the ConfigMap kube-system/aws-auth cannot be read").
+		return configMap{}, fault.Wrap(fault.Failed, err, "the ConfigMap kube-system/aws-auth cannot be read").
 			WithNext("correct its mapRoles by hand and start the same request again; nothing of it was changed")
 	}
 	data["mapRoles"] = merged
-	return client.Object{"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}, changed, nil
+	if !changed {
+		write = keep
+	}
+	return configMap{client.Object{"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}, write}, nil
 }

@@ -31,7 +31,10 @@ func state(node, pods string) environment.State {
 type fakeCluster struct {
 	maps    []client.Object
 	applied []client.Object
+	created []client.Object
 	listErr error
+	// createErr answers Create.
+	createErr error
 }
 
 func (c *fakeCluster) List(context.Context, string, string) ([]client.Object, error) {
@@ -41,6 +44,11 @@ func (c *fakeCluster) List(context.Context, string, string) ([]client.Object, er
 func (c *fakeCluster) Apply(_ context.Context, objects ...client.Object) ([]client.Change, error) {
 	c.applied = append(c.applied, objects...)
 	return nil, nil
+}
+
+func (c *fakeCluster) Create(_ context.Context, object client.Object) ([]client.Change, error) {
+	c.created = append(c.created, object)
+	return nil, c.createErr
 }
 
 // plain is the value as JSON has it.
@@ -170,14 +178,17 @@ func TestConverge(t *testing.T) {
 				t.Fatalf("%s: got %q (%v), want %q", tc.reason, code, err, tc.code)
 			}
 			if err != nil {
-				if len(c.applied) != 0 {
+				if len(c.applied)+len(c.created) != 0 {
 					t.Errorf("%s: applied %v", tc.reason, c.applied)
 				}
 				return
 			}
 			var got []string
 			var auth client.Object
-			for _, o := range c.applied {
+			if tc.version == "" && tc.mapRoles != "" && len(c.created) != 1 {
+				t.Fatalf("%s: created %v", tc.reason, c.created)
+			}
+			for _, o := range append(c.applied, c.created...) {
 				got = append(got, o["kind"].(string))
 				if o["kind"] == "ConfigMap" {
 					auth = o
@@ -218,22 +229,38 @@ func TestConvergeNeedsTheList(t *testing.T) {
 	}
 }
 
+// EKS writes aws-auth when a node group or a Fargate profile is made (aws-traps.md, row 5.7).
+func TestConvergeLosesTheRaceForTheFirstWrite(t *testing.T) {
+	c := &fakeCluster{createErr: fault.New(fault.Conflict, "it exists")}
+	_, err := converge(t.Context(), c, state("", "arn:pods"))
+	if got := fault.CodeOf(settle(err, time.Now())); got != fault.Transient {
+		t.Errorf("somebody else was first: got %s (%v), want Transient", got, err)
+	}
+	for _, o := range c.applied {
+		if o["kind"] == "ConfigMap" {
+			t.Error("what somebody else wrote was overwritten")
+		}
+	}
+}
+
 func TestSettle(t *testing.T) {
+	refused := fault.Wrap(fault.AccessDenied, client.ErrRefused, "m")
 	cases := map[string]struct {
 		reason string
-		code   fault.Code
+		err    error
 		ago    time.Duration
 		want   fault.Code
 	}{
-		"Fresh":    {"an access entry takes up to 30 s to be known", fault.AccessDenied, 30 * time.Second, "Transient"},
-		"Almost":   {"two minutes are waited", fault.AccessDenied, 110 * time.Second, "Transient"},
-		"Settled":  {"after that a refusal is one", fault.AccessDenied, 121 * time.Second, "AccessDenied"},
-		"Conflict": {"somebody else wrote in between: read again", fault.Conflict, time.Hour, "Transient"},
-		"Other":    {"the rest stays what it is", fault.Failed, 0, "Failed"},
+		"Fresh":    {"an access entry takes up to 30 s to be known", refused, 30 * time.Second, "Transient"},
+		"Almost":   {"two minutes are waited", refused, 110 * time.Second, "Transient"},
+		"Settled":  {"after that a refusal is one", refused, 121 * time.Second, "AccessDenied"},
+		"IAM":      {"a refusal by IAM or the function is none by the cluster", fault.New(fault.AccessDenied, "m"), 0, "AccessDenied"},
+		"Conflict": {"somebody else wrote in between: read again", fault.New(fault.Conflict, "m"), time.Hour, "Transient"},
+		"Other":    {"the rest stays what it is", fault.New(fault.Failed, "m"), 0, "Failed"},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			err := settle(fault.New(tc.code, "m"), time.Now().Add(-tc.ago))
+			err := settle(tc.err, time.Now().Add(-tc.ago))
 			if got := fault.CodeOf(err); got != tc.want {
 				t.Errorf("%s: got %s, want %s", tc.reason, got, tc.want)
 			}

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
+	"github.com/harmonix-eks/environment-provider/internal/awsfault"
 	"github.com/harmonix-eks/environment-provider/internal/environment"
 	"github.com/harmonix-eks/environment-provider/internal/fault"
 )
@@ -64,11 +65,10 @@ func (c *Connector) Connect(ctx context.Context, t Target) (aws.Config, error) {
 	cfg.Region = t.Region
 	cfg.Credentials = aws.NewCredentialsCache(role)
 	// CloudFormation throttles per account and region, for all environments together
-	// (aws-traps.md, row 1.68): back off as a client, not only as a state.
+	// (aws-traps.md, row 1.68): try again here before the state does. The SDK's adaptive mode would
+	// be in vain, since every invocation connects anew and what it learns is gone with it.
 	cfg.Retryer = func() aws.Retryer {
-		return retry.NewAdaptiveMode(func(o *retry.AdaptiveModeOptions) {
-			o.StandardOptions = append(o.StandardOptions, func(s *retry.StandardOptions) { s.MaxAttempts = 5 })
-		})
+		return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts = 5 })
 	}
 	if _, err := cfg.Credentials.Retrieve(ctx); err != nil {
 		return aws.Config{}, classify(err, t)
@@ -78,7 +78,7 @@ func (c *Connector) Connect(ctx context.Context, t Target) (aws.Config, error) {
 
 // classify turns a failed AssumeRole into a fault that says what to change.
 func classify(err error, t Target) error {
-	code := codeOf(err)
+	code := awsfault.CodeOf(err)
 	if code != fault.AccessDenied {
 		return fault.Wrap(code, err, "cannot assume %s", t.RoleARN)
 	}

@@ -4,33 +4,52 @@ package bootstrap
 
 import (
 	"context"
+	"time"
 
 	"github.com/harmonix-eks/environment-provider/infra/templates"
 	"github.com/harmonix-eks/environment-provider/internal/environment"
+	"github.com/harmonix-eks/environment-provider/internal/fault"
 	"github.com/harmonix-eks/environment-provider/internal/stage"
 	"github.com/harmonix-eks/environment-provider/internal/target"
 )
 
-// Stage is the Bootstrap stage.
-type Stage struct {
-	connector       target.Connector
-	platformAccount string
+// Options are what the stage has to know of where it runs. Now is for tests.
+type Options struct {
+	// PlatformAccount is the orchestrator's account.
+	PlatformAccount string
+	// Settle is how long IAM is given to tell everyone of a service role that was made or changed:
+	// the stages after this one work with its permissions at once (aws-traps.md, row 1.48).
+	Settle time.Duration
+	Now    func() time.Time
 }
 
-// New returns the stage for an orchestrator in platformAccount.
-func New(c target.Connector, platformAccount string) *Stage {
-	return &Stage{connector: c, platformAccount: platformAccount}
+// Stage is the Bootstrap stage.
+type Stage struct {
+	connector target.Connector
+	options   Options
+}
+
+// New returns the stage.
+func New(c target.Connector, o Options) *Stage {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return &Stage{connector: c, options: o}
 }
 
 // Run converges the bootstrap stack. Two environments that bootstrap one region at once join the
-// same stack operation.
+// same stack operation. The stage is the first to meet the target and runs alone, so it also refuses
+// a request that does not fit the environment as it exists.
 func (s *Stage) Run(ctx context.Context, in stage.Input) (*environment.Bootstrap, error) {
 	t, err := target.Connect(ctx, s.connector, in)
 	if err != nil {
 		return nil, err
 	}
+	if err := t.CheckFixed(ctx); err != nil {
+		return nil, err
+	}
 	spec := t.Spec(in.State.Names.BootstrapStack, templates.Bootstrap, map[string]string{
-		"PlatformAccount": s.platformAccount,
+		"PlatformAccount": s.options.PlatformAccount,
 	})
 	// The stack outlives the environment that happens to make it and belongs to none.
 	spec.Tags = nil
@@ -40,9 +59,32 @@ func (s *Stage) Run(ctx context.Context, in stage.Input) (*environment.Bootstrap
 	if err != nil {
 		return nil, err
 	}
+	if err := s.settled(ctx, t.Stacks, out.StackID); err != nil {
+		return nil, err
+	}
 	return &environment.Bootstrap{
 		Progress:       environment.Progress{Change: out.Change},
 		ServiceRoleARN: out.Outputs["ServiceRoleArn"],
 		ArtifactBucket: out.Outputs["ArtifactBucket"],
 	}, nil
+}
+
+type reader interface {
+	LastEvent(ctx context.Context, name string) (time.Time, error)
+}
+
+// settled answers [fault.InProgress] until the stack's last operation, whoever started it, is long
+// enough ago.
+func (s *Stage) settled(ctx context.Context, stacks reader, id string) error {
+	if s.options.Settle == 0 {
+		return nil
+	}
+	last, err := stacks.LastEvent(ctx, id)
+	if err != nil {
+		return err
+	}
+	if ago := s.options.Now().Sub(last); ago < s.options.Settle {
+		return fault.New(fault.InProgress, "the service role was made or changed %.0f s ago and is given %.0f s to be known everywhere", ago.Seconds(), s.options.Settle.Seconds())
+	}
+	return nil
 }

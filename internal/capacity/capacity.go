@@ -4,7 +4,6 @@ package capacity
 
 import (
 	"context"
-	"maps"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/eks"
@@ -75,7 +74,9 @@ func (c capacity) managed(ctx context.Context) (*environment.Capacity, error) {
 	if err != nil {
 		return nil, err
 	}
-	out, err := convergeInSteps(ctx, c.engine, c.target.Spec(name, templates.CapacityManaged, ManagedParameters(c.in.State, desired)))
+	spec := c.target.Spec(name, templates.CapacityManaged, ManagedParameters(c.in.State, desired))
+	spec.Kinds = kinds()
+	out, err := c.engine.Converge(ctx, spec)
 	if err != nil {
 		return nil, err
 	}
@@ -83,34 +84,6 @@ func (c capacity) managed(ctx context.Context) (*environment.Capacity, error) {
 		Progress:      environment.Progress{Change: out.Change},
 		NodeGroupName: nameIn(out.Outputs["NodeGroupArn"]),
 	}, nil
-}
-
-// convergeInSteps brings the node group's stack to its spec by as many updates as EKS wants
-// ([next]). Each is a run of its own to the engine, named by what it leads to, so that every
-// invocation finds its way back into the update that is under way.
-func convergeInSteps(ctx context.Context, e engine, whole stack.Spec) (stack.Outcome, error) {
-	// Every step takes one kind of change away, and one more may be an older run's.
-	for range len(kinds()) + 1 {
-		live, found, err := e.Describe(ctx, whole.Name)
-		if err != nil {
-			return stack.Outcome{}, err
-		}
-		step := whole
-		switch {
-		case found && live.Moving() && strings.HasPrefix(string(live.Status), "UPDATE_"):
-			step.Parameters = live.Parameters // await it
-		case found && !live.Moving():
-			step.Parameters = next(live.Parameters, whole.Parameters, !maps.Equal(live.Tags, whole.Tags))
-		}
-		if maps.Equal(step.Parameters, whole.Parameters) {
-			break
-		}
-		step.Execution += "#" + fingerprint(step.Parameters)
-		if _, err := e.Converge(ctx, step); err != nil {
-			return stack.Outcome{}, err
-		}
-	}
-	return e.Converge(ctx, whole)
 }
 
 // nameIn is the name in the ARN of a node group or Fargate profile, "…/{cluster}/{name}/{id}". What

@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	cfntypes "github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
 	"github.com/google/go-cmp/cmp"
@@ -18,7 +17,6 @@ import (
 	"github.com/harmonix-eks/environment-provider/infra/templates"
 	"github.com/harmonix-eks/environment-provider/internal/environment"
 	"github.com/harmonix-eks/environment-provider/internal/fault"
-	"github.com/harmonix-eks/environment-provider/internal/stack"
 )
 
 var _ reader = (*eks.Client)(nil)
@@ -78,110 +76,16 @@ func TestParameters(t *testing.T) {
 	}
 }
 
-func TestNext(t *testing.T) {
-	live := ManagedParameters(state("AL2023_x86_64_STANDARD"), 3)
-	cases := map[string]struct {
-		reason       string
-		want         map[string]string
-		retagged     bool
-		changed, yet []string
-	}{
-		"Nothing": {reason: "a stack that is right"},
-		"One":     {reason: "one kind is one update", want: map[string]string{"InstanceType": "m5.xlarge", "DiskSize": "80"}, changed: []string{"DiskSize", "InstanceType"}},
-		"Two": {
-			reason: "sizes first, the launch template in the next update",
-			want:   map[string]string{"MaxSize": "9", "DiskSize": "80"}, changed: []string{"MaxSize"}, yet: []string{"DiskSize"},
-		},
-		"Three": {
-			reason: "the version travels alone", want: map[string]string{"InstanceType": "m5.xlarge", "KubernetesVersion": "1.37"},
-			changed: []string{"InstanceType"}, yet: []string{"KubernetesVersion"},
-		},
-		"Tags": {
-			reason: "tags are an update too", want: map[string]string{"KubernetesVersion": "1.37"}, retagged: true, yet: []string{"KubernetesVersion"},
-		},
-		"Replacement": {
-			reason:  "a new node group has nothing to be combined with",
-			want:    map[string]string{"AmiType": "BOTTLEROCKET_x86_64", "DiskDevice": "/dev/xvdb", "MaxSize": "9"},
-			changed: []string{"AmiType", "DiskDevice", "MaxSize"},
-		},
+// Every parameter that may change is of a kind; that kinds travel apart is the engine's.
+func TestKinds(t *testing.T) {
+	want := slices.Sorted(maps.Keys(ManagedParameters(state(""), 1)))
+	got := []string{"Name", "Prefix"} // never change
+	for _, k := range kinds() {
+		got = append(got, k.Parameters...)
 	}
-	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			want := maps.Clone(live)
-			maps.Copy(want, tc.want)
-			step := next(live, want, tc.retagged)
-			var changed, yet []string
-			for _, parameter := range slices.Sorted(maps.Keys(want)) {
-				if step[parameter] != live[parameter] {
-					changed = append(changed, parameter)
-				}
-				if step[parameter] != want[parameter] {
-					yet = append(yet, parameter)
-				}
-			}
-			if diff := cmp.Diff([][]string{tc.changed, tc.yet}, [][]string{changed, yet}); diff != "" {
-				t.Errorf("%s: changed now and later: -want, +got:\n%s", tc.reason, diff)
-			}
-		})
-	}
-}
-
-// updates is an engine whose stack becomes what it is asked for, and remembers how.
-type updates struct {
-	live  stack.Description
-	found bool
-	made  []stack.Spec
-}
-
-func (u *updates) Describe(context.Context, string) (stack.Description, bool, error) {
-	return u.live, u.found, nil
-}
-
-func (u *updates) Converge(_ context.Context, spec stack.Spec) (stack.Outcome, error) {
-	u.made = append(u.made, spec)
-	u.live = stack.Description{Status: cfntypes.StackStatusUpdateComplete, Parameters: spec.Parameters, Tags: spec.Tags}
-	u.found = true
-	return stack.Outcome{}, nil
-}
-
-func TestConvergeInSteps(t *testing.T) {
-	old := ManagedParameters(state("AL2023_x86_64_STANDARD"), 3)
-	resized := maps.Clone(old)
-	resized["MaxSize"] = "9"
-	upgraded := maps.Clone(resized)
-	upgraded["KubernetesVersion"] = "1.37"
-	whole := stack.Spec{Name: "stack", Execution: "run", Parameters: upgraded}
-	cases := map[string]struct {
-		reason string
-		engine updates
-		want   []map[string]string
-	}{
-		"New":     {"one create", updates{}, []map[string]string{upgraded}},
-		"Right":   {"the engine sees that nothing is to do", updates{found: true, live: stack.Description{Status: cfntypes.StackStatusUpdateComplete, Parameters: upgraded}}, []map[string]string{upgraded}},
-		"Two":     {"sizes, then the version", updates{found: true, live: stack.Description{Status: cfntypes.StackStatusCreateComplete, Parameters: old}}, []map[string]string{resized, upgraded}},
-		"Resumed": {"the first update is under way since an earlier invocation", updates{found: true, live: stack.Description{Status: cfntypes.StackStatusUpdateInProgress, Parameters: resized}}, []map[string]string{resized, upgraded}},
-		"Last":    {"the last one is", updates{found: true, live: stack.Description{Status: cfntypes.StackStatusUpdateInProgress, Parameters: upgraded}}, []map[string]string{upgraded}},
-		"Failed":  {"a create that failed is made anew as asked for now", updates{found: true, live: stack.Description{Status: cfntypes.StackStatusCreateInProgress, Parameters: old}}, []map[string]string{upgraded}},
-	}
-	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			if _, err := convergeInSteps(t.Context(), &tc.engine, whole); err != nil {
-				t.Fatalf("%s: %v", tc.reason, err)
-			}
-			var got []map[string]string
-			for _, spec := range tc.engine.made {
-				got = append(got, spec.Parameters)
-			}
-			if diff := cmp.Diff(tc.want, got); diff != "" {
-				t.Errorf("%s: -want, +got:\n%s", tc.reason, diff)
-			}
-			if last := tc.engine.made[len(tc.engine.made)-1].Execution; last != "run" {
-				t.Errorf("the last update's execution: got %s, want run", last)
-			}
-			if len(got) == 2 && tc.engine.made[0].Execution != "run#"+fingerprint(resized) {
-				t.Errorf("the first update's execution: got %s, want it named by its parameters", tc.engine.made[0].Execution)
-			}
-		})
+	slices.Sort(got)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want, +got:\n%s", diff)
 	}
 }
 

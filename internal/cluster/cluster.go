@@ -3,21 +3,18 @@ package cluster
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"strconv"
 	"strings"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
-	"github.com/aws/aws-sdk-go-v2/service/eks/types"
 
 	"github.com/harmonix-eks/environment-provider/infra/templates"
-	"github.com/harmonix-eks/environment-provider/internal/account"
 	"github.com/harmonix-eks/environment-provider/internal/environment"
-	"github.com/harmonix-eks/environment-provider/internal/fault"
+	"github.com/harmonix-eks/environment-provider/internal/stack"
 	"github.com/harmonix-eks/environment-provider/internal/stage"
 	"github.com/harmonix-eks/environment-provider/internal/target"
+	"github.com/harmonix-eks/environment-provider/internal/version"
 )
 
 // Stage is the Cluster stage.
@@ -32,16 +29,17 @@ func (s *Stage) Run(ctx context.Context, in stage.Input) (*environment.Cluster, 
 	if err != nil {
 		return nil, err
 	}
-	live, err := LiveVersion(ctx, eks.NewFromConfig(t.Config), in.State.Names.Cluster)
+	// Preflight has decided the version; EKS may have upgraded the cluster since.
+	live, err := version.Live(ctx, eks.NewFromConfig(t.Config), in.State.Names.Cluster)
 	if err != nil {
 		return nil, err
 	}
-	version, err := versionToRun(in.State.Request.KubernetesVersion, live)
+	wanted, err := version.Target(in.State.Request.KubernetesVersion, live)
 	if err != nil {
 		return nil, err
 	}
-	spec := t.Spec(in.State.Names.ClusterStack, templates.Cluster, Parameters(in.State, version))
-	spec.Policy = templates.ClusterPolicy
+	spec := t.Spec(in.State.Names.ClusterStack, templates.Cluster, Parameters(in.State, wanted))
+	spec.Policy, spec.Kinds, spec.Fixed = templates.ClusterPolicy, kinds(), fixed()
 	out, err := t.Stacks.Converge(ctx, spec)
 	if err != nil {
 		return nil, err
@@ -50,7 +48,7 @@ func (s *Stage) Run(ctx context.Context, in stage.Input) (*environment.Cluster, 
 		Progress:        environment.Progress{Change: out.Change},
 		ARN:             out.Outputs["ClusterArn"],
 		Endpoint:        out.Outputs["Endpoint"],
-		Version:         version,
+		Version:         wanted,
 		SecurityGroupID: out.Outputs["ClusterSecurityGroupId"],
 		Issuer:          out.Outputs["Issuer"],
 		OIDCProviderARN: out.Outputs["OidcProviderArn"],
@@ -79,64 +77,19 @@ func Parameters(s environment.State, version string) map[string]string {
 	}
 }
 
-type describer interface {
-	DescribeCluster(ctx context.Context, in *eks.DescribeClusterInput, opts ...func(*eks.Options)) (*eks.DescribeClusterOutput, error)
+// kinds are the kinds of a cluster's updates: EKS takes one a call, and an upgrade goes first and
+// alone (aws-traps.md, row 1.5).
+func kinds() []stack.Kind {
+	return []stack.Kind{
+		{Parameters: []string{"KubernetesVersion"}},
+		{Parameters: []string{"PublicAccess", "PublicAccessCidrs"}},
+		{Parameters: []string{"SubnetIds", "SecurityGroupId"}},
+		{Parameters: []string{"SupportType"}},
+		{Rest: true},
+	}
 }
 
-// LiveVersion returns the Kubernetes version that the cluster called name runs, and "" if there is
-// no such cluster.
-func LiveVersion(ctx context.Context, api describer, name string) (string, error) {
-	out, err := api.DescribeCluster(ctx, &eks.DescribeClusterInput{Name: &name})
-	if notFound(err) {
-		return "", nil
-	}
-	if err != nil {
-		return "", account.Classify(err, "describe cluster %s", name)
-	}
-	return aws.ToString(out.Cluster.Version), nil
-}
-
-// notFound knows both forms in which EKS says that a cluster does not exist
-// (aws-traps.md, row 1.8).
-func notFound(err error) bool {
-	var missing *types.ResourceNotFoundException
-	if errors.As(err, &missing) {
-		return true
-	}
-	var client *types.ClientException
-	return errors.As(err, &client) && strings.Contains(aws.ToString(client.Message), "No cluster found for name")
-}
-
-// versionToRun is the higher of the requested and the live version. EKS upgrades clusters on its
-// own at the end of support, and since version rollback exists a lower version in a stack update
-// may really downgrade the control plane (aws-traps.md, row 1.9).
-func versionToRun(requested, live string) (string, error) {
-	if live == "" {
-		return requested, nil
-	}
-	want, err := minor(requested)
-	if err != nil {
-		return "", err
-	}
-	have, err := minor(live)
-	if err != nil {
-		return "", err
-	}
-	if want > have+1 {
-		return "", fault.New(fault.InvalidRequest, "the cluster runs Kubernetes %s, and EKS upgrades one minor version at a time: %s is %d away", live, requested, want-have).
-			WithField("/kubernetesVersion").WithNext("ask for 1.%d first", have+1)
-	}
-	if want < have {
-		return live, nil
-	}
-	return requested, nil
-}
-
-func minor(version string) (int, error) {
-	text, ok := strings.CutPrefix(version, "1.")
-	n, err := strconv.Atoi(text)
-	if !ok || err != nil {
-		return 0, fault.New(fault.InvalidRequest, "%q is not a Kubernetes minor version such as \"1.36\"", version).WithField("/kubernetesVersion")
-	}
-	return n, nil
+// fixed are the parameters behind the cluster's create-only properties (aws-traps.md, rows 1.1 to 1.3).
+func fixed() []string {
+	return []string{"Prefix", "Name", "ControlPlaneRoleArn", "SecretsKeyArn"}
 }

@@ -18,6 +18,12 @@ const (
 	computeType = "eks.amazonaws.com/compute-type"
 )
 
+// cluster is the part of the kubectl function that the stage needs.
+type cluster interface {
+	Deployment(ctx context.Context, namespace, name string) (client.Deployment, bool, error)
+	Patch(ctx context.Context, namespace, object string, patch any) error
+}
+
 // Stage is the ClusterDNS stage.
 type Stage struct{ connector target.Connector }
 
@@ -31,20 +37,33 @@ func (s *Stage) Run(ctx context.Context, in stage.Input) (*environment.ClusterDN
 	if err != nil {
 		return nil, err
 	}
-	kubectl := client.Of(t.Config, in.State)
 	fargate := in.State.Request.NodeType == environment.NodeTypeFargate
+	deployment, err := converge(ctx, client.Of(t.Config, in.State), fargate)
+	if err != nil {
+		return nil, err
+	}
+	change := environment.Unchanged
+	if fargate {
+		change = deployment.ChangedSince(in.Entered)
+	}
+	return &environment.ClusterDNS{Progress: environment.Progress{Change: change}}, nil
+}
+
+// converge looks on until CoreDNS is ready, and moves it to Fargate if that is wanted.
+func converge(ctx context.Context, c cluster, fargate bool) (client.Deployment, error) {
 	var deployment client.Deployment
-	err = stage.Poll(ctx, func(ctx context.Context) error {
-		var found bool
-		if deployment, found, err = kubectl.Deployment(ctx, namespace, name); err != nil {
+	err := stage.Poll(ctx, func(ctx context.Context) error {
+		found, exists, err := c.Deployment(ctx, namespace, name)
+		if err != nil {
 			return err
 		}
-		if !found {
+		deployment = found
+		if !exists {
 			// EKS installs it a moment after the cluster is ACTIVE.
 			return fault.New(fault.InProgress, "the cluster has no Deployment %s/%s yet", namespace, name)
 		}
 		if fargate && deployment.Spec.Template.Metadata.Annotations[computeType] != "fargate" {
-			if err := kubectl.Patch(ctx, namespace, "deployment/"+name, toFargate()); err != nil {
+			if err := c.Patch(ctx, namespace, "deployment/"+name, toFargate()); err != nil {
 				return err
 			}
 			return fault.New(fault.InProgress, "CoreDNS is being moved to Fargate")
@@ -54,14 +73,7 @@ func (s *Stage) Run(ctx context.Context, in stage.Input) (*environment.ClusterDN
 		}
 		return nil
 	})
-	if err != nil {
-		return nil, err
-	}
-	change := environment.Unchanged
-	if fargate {
-		change = deployment.ChangedSince(in.Entered)
-	}
-	return &environment.ClusterDNS{Progress: environment.Progress{Change: change}}, nil
+	return deployment, err
 }
 
 // toFargate sets the annotation on the pods. Some clusters have it with another value and some do

@@ -15,13 +15,11 @@ import (
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/eks"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/harmonix-eks/environment-provider/infra/templates"
 	"github.com/harmonix-eks/environment-provider/internal/account"
-	"github.com/harmonix-eks/environment-provider/internal/cluster"
 	"github.com/harmonix-eks/environment-provider/internal/environment"
 	"github.com/harmonix-eks/environment-provider/internal/fault"
 	"github.com/harmonix-eks/environment-provider/internal/stage"
@@ -61,7 +59,7 @@ func (s *Stage) Run(ctx context.Context, in stage.Input) (*environment.Kubectl, 
 	if err != nil {
 		return nil, err
 	}
-	version, layer, err := s.layer(ctx, eks.NewFromConfig(t.Config), in.State)
+	version, layer, err := s.layer(ctx, in.State.Request.KubernetesVersion)
 	if err != nil {
 		return nil, err
 	}
@@ -92,16 +90,10 @@ func (s *Stage) Run(ctx context.Context, in stage.Input) (*environment.Kubectl, 
 	}, nil
 }
 
-// layer chooses the layer of the cluster's version: the live one where there is a cluster, because
-// kubectl may differ from the API server by one minor version only.
-func (s *Stage) layer(ctx context.Context, api *eks.Client, st environment.State) (string, *lambda.GetLayerVersionOutput, error) {
-	version, err := cluster.LiveVersion(ctx, api, st.Names.Cluster)
-	if err != nil {
-		return "", nil, err
-	}
-	if version == "" {
-		version = st.Request.KubernetesVersion
-	}
+// layer chooses the layer of the version that the cluster has once this execution is over, because
+// kubectl may differ from the API server by one minor version only. Preflight has decided that
+// version, which the Cluster stage goes to at the same time.
+func (s *Stage) layer(ctx context.Context, version string) (string, *lambda.GetLayerVersionOutput, error) {
 	arn, ok := s.options.Layers[version]
 	if !ok {
 		have := slices.Sorted(maps.Keys(s.options.Layers))
@@ -152,8 +144,10 @@ func Parameters(st environment.State, c code) map[string]string {
 // environment's own, the administrator roles of Harmonix' applications, and what the request adds
 // (design, decision 9). The function checks them besides its IAM policy.
 func AssumableRoles(st environment.State) []string {
-	role := func(name string) string { return fmt.Sprintf("arn:aws:iam::%s:role/%s", st.Request.AccountID, name) }
-	roles := []string{role(st.Names.Environment + "-*"), role("*-eks-resources-*")}
+	var roles []string
+	for _, name := range environment.AssumableRoleNames(st.Names.Environment) {
+		roles = append(roles, fmt.Sprintf("arn:aws:iam::%s:role/%s", st.Request.AccountID, name))
+	}
 	if admin := st.Request.ClusterAdminRole; admin != "" {
 		roles = append(roles, admin)
 	}

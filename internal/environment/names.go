@@ -6,8 +6,8 @@ import (
 	"fmt"
 )
 
-// Names are the names of everything an environment consists of. They are derived here and nowhere
-// else; templates receive them as parameters.
+// Names are the names of everything an environment consists of. The templates get prefix and name and
+// derive the names of what they make themselves; TestNames of infra/templates holds them to these.
 type Names struct {
 	// Environment is "{prefix}-{name}".
 	Environment string `json:"environment"`

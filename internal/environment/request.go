@@ -1,5 +1,7 @@
 package environment
 
+import "strings"
+
 // Request is what a user asks for. Its field names are the parameter names of Harmonix'
 // "AWS EKS Environment Provider" template (harmonix-contract.md, section 1.1), so that a value
 // can be carried from the form to the request without a translation; what Harmonix does not ask
@@ -67,3 +69,6 @@ type Request struct {
 	// RepoURL is sent by the Harmonix form and not used.
 	RepoURL string `json:"repoUrl,omitempty"`
 }
+
+// Bottlerocket reports whether the nodes run Bottlerocket.
+func (r Request) Bottlerocket() bool { return strings.HasPrefix(r.AMIType, "BOTTLEROCKET_") }

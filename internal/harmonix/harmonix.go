@@ -56,5 +56,6 @@ func Parameters(st environment.State) map[string]string {
 		"KubectlFunctionArn":  st.Kubectl.FunctionARN,
 		"PodExecutionRoleArn": st.Identity.PodExecutionRoleARN,
 		"NodeRoleArn":         st.Identity.NodeRoleARN,
+		"FluentBitRoleArn":    st.AddonRoles.FluentBitRoleARN,
 	}
 }

@@ -20,7 +20,7 @@ func TestParameters(t *testing.T) {
 			KubectlRoleARN: "arn:kubectl", PodExecutionRoleARN: "arn:pods",
 		},
 		Cluster: &environment.Cluster{ARN: "arn:cluster"},
-		Kubectl: &environment.Kubectl{FunctionARN: "arn:function"},
+		Kubectl: &environment.Kubectl{FunctionARN: "arn:function"}, AddonRoles: &environment.AddonRoles{},
 	})
 	want := map[string]string{
 		"Prefix": "opa", "Name": "dev", "UniqueId": "0a1b2c3d", "NodeType": "FARGATE",
@@ -28,7 +28,7 @@ func TestParameters(t *testing.T) {
 		"KeyArn": "arn:key", "AuditTable": "opa-dev-audit", "ClusterArn": "arn:cluster",
 		"OperationsRoleArn": "arn:operations", "ProvisioningRoleArn": "arn:provisioning", "ControlPlaneRoleArn": "arn:control-plane",
 		"ClusterAdminRoleArn": "arn:admin", "KubectlRoleArn": "arn:kubectl", "KubectlFunctionArn": "arn:function",
-		"PodExecutionRoleArn": "arn:pods", "NodeRoleArn": "",
+		"PodExecutionRoleArn": "arn:pods", "NodeRoleArn": "", "FluentBitRoleArn": "",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -54,5 +54,16 @@ func Parameters(r environment.Request) map[string]string {
 		"ClusterAdminRole": r.ClusterAdminRole,
 		"NodeType":         r.NodeType,
 		"AssumableRoles":   strings.Join(r.AssumableRoles, ","),
+		"ChartObject":      chartObject(r.Chart),
 	}
+}
+
+// chartObject is the chart's place in S3 as "bucket/key", which the kubectl function gets the right to
+// read; "" when the chart comes from elsewhere.
+func chartObject(c environment.ChartSource) string {
+	object, found := strings.CutPrefix(c.Repository, "s3://")
+	if !found {
+		return ""
+	}
+	return object
 }

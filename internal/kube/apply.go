@@ -54,25 +54,25 @@ func (c *Client) Apply(ctx context.Context, object *unstructured.Unstructured, o
 	case apierrors.IsNotFound(err):
 		made, err := c.applyServerSide(ctx, t, options)
 		if err != nil {
-			return "", classify(err, "apply %s", t)
+			return "", t.fault(err, "apply %s")
 		}
 		return Created, c.settle(ctx, t, made)
 	case err != nil:
-		return "", classify(err, "apply %s: read it", t)
+		return "", t.fault(err, "apply %s: read it")
 	case version != "" && version != live.GetResourceVersion():
 		return "", fault.New(fault.Conflict, "apply %s: it has changed since resourceVersion %s was read", t, version)
 	case upToDate(t.object, live):
 		return Unchanged, nil
 	}
 	if live, err = c.handOver(ctx, t, live); err != nil {
-		return "", classify(err, "apply %s: take over the fields of client-side apply", t)
+		return "", t.fault(err, "apply %s: take over the fields of client-side apply")
 	}
 	if version != "" {
 		t.object.SetResourceVersion(live.GetResourceVersion())
 	}
 	applied, err := c.applyServerSide(ctx, t, options)
 	if err != nil {
-		return "", classify(err, "apply %s", t)
+		return "", t.fault(err, "apply %s")
 	}
 	if applied.GetResourceVersion() == live.GetResourceVersion() {
 		return Unchanged, nil
@@ -149,7 +149,7 @@ func (c *Client) settle(ctx context.Context, t *target, made *unstructured.Unstr
 			return err == nil && established(live), err
 		})
 		if err != nil {
-			return classify(err, "wait for %s to be established", t)
+			return t.fault(err, "wait for %s to be established")
 		}
 	}
 	c.mapper.ResetWithContext(ctx)

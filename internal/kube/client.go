@@ -102,7 +102,7 @@ func (c *Client) Config() *rest.Config {
 // Do makes a call of a client that was made from Config, as this one makes its own: again after an
 // error that time cures, and with a classified error, whose message begins as what says.
 func (c *Client) Do(ctx context.Context, what string, call func(context.Context) error) error {
-	return classify(c.do(ctx, transient, call), "%s", what)
+	return Classify(c.do(ctx, transient, call), "%s", what)
 }
 
 // do makes a call, and makes it again with growing delays while again says that this is useful.

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"k8s.io/client-go/rest"
 
 	"github.com/harmonix-eks/environment-provider/internal/fault"
@@ -93,8 +94,7 @@ func (c *Connector) Connect(ctx context.Context, cluster, role string) (*Client,
 	if err != nil {
 		return nil, err
 	}
-	c.makeRoom()
-	c.connections[key] = made
+	c.keep(key, made)
 	return made.client, nil
 }
 
@@ -118,13 +118,11 @@ func (c *Connector) connect(ctx context.Context, key connectionKey) (*connection
 	if _, err := tokens.Token(ctx); err != nil {
 		return nil, err
 	}
-	config.WrapTransport = func(next http.RoundTripper) http.RoundTripper {
-		return &bearer{source: tokens, next: next}
-	}
-	transport, err := rest.TransportFor(config)
+	direct, err := newTransport(config)
 	if err != nil {
-		return nil, fault.Wrap(fault.Internal, err, "make a transport for cluster %s", key.cluster)
+		return nil, fault.Wrap(fault.Failed, err, "make a transport for cluster %s", key.cluster)
 	}
+	transport := &bearer{source: tokens, next: direct}
 	client, err := NewClient(config, Options{
 		HTTP:           &http.Client{Transport: transport},
 		Reauthenticate: tokens.Expire,
@@ -162,15 +160,42 @@ func (c *Connector) restConfig(ctx context.Context, name string) (*rest.Config, 
 		TLSClientConfig: rest.TLSClientConfig{CAData: authority},
 		QPS:             queriesPerSecond,
 		Burst:           queryBurst,
-		Dial:            (&net.Dialer{Timeout: dialTimeout, KeepAlive: idleLife}).DialContext,
 	}, nil
+}
+
+// newTransport makes a transport of one connection alone. client-go's own are kept for ever, one for
+// each dialer that it meets.
+func newTransport(config *rest.Config) (*http.Transport, error) {
+	encryption, err := rest.TLSConfigFor(config)
+	if err != nil {
+		return nil, err
+	}
+	return utilnet.SetTransportDefaults(&http.Transport{
+		DialContext:     (&net.Dialer{Timeout: dialTimeout, KeepAlive: idleLife}).DialContext,
+		TLSClientConfig: encryption,
+	}), nil
+}
+
+// keep adds a connection, in the place of an older one to the same cluster as the same role.
+func (c *Connector) keep(key connectionKey, made *connection) {
+	c.drop(key)
+	c.makeRoom()
+	c.connections[key] = made
 }
 
 // forget drops a connection whose facts proved out of date.
 func (c *Connector) forget(key connectionKey) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(c.connections, key)
+	c.drop(key)
+}
+
+// drop takes a connection out, and closes what rests of it.
+func (c *Connector) drop(key connectionKey) {
+	if dropped, ok := c.connections[key]; ok {
+		closeIdle(dropped.transport)
+		delete(c.connections, key)
+	}
 }
 
 // makeRoom drops the connection that rested longest when the cache is full.
@@ -185,6 +210,5 @@ func (c *Connector) makeRoom() {
 			oldest, used = key, connection.used
 		}
 	}
-	closeIdle(c.connections[oldest].transport)
-	delete(c.connections, oldest)
+	c.drop(oldest)
 }

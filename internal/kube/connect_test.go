@@ -57,6 +57,10 @@ func newCloud(t *testing.T, cluster *kubetest.Fake) *cloud {
 		case form.Get("Action") == "AssumeRole":
 			w.WriteHeader(http.StatusForbidden)
 			fmt.Fprint(w, `<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code><Message>no</Message></Error></ErrorResponse>`)
+		case r.URL.Path == "/clusters/former":
+			w.Header().Set("X-Amzn-ErrorType", "ClientException")
+			w.WriteHeader(http.StatusBadRequest)
+			fmt.Fprint(w, `{"message":"No cluster found for name: former."}`)
 		default:
 			w.Header().Set("X-Amzn-ErrorType", "ResourceNotFoundException")
 			w.WriteHeader(http.StatusNotFound)
@@ -156,11 +160,14 @@ func TestConnectFailures(t *testing.T) {
 	cluster := kubetest.NewFake(t)
 	connector := newCloud(t, cluster).connector()
 
-	_, err := connector.Connect(t.Context(), "none", "")
-	if !errors.Is(err, kube.ErrClusterNotFound) || fault.CodeOf(err) != fault.Failed {
-		t.Errorf("a cluster that does not exist: %v", err)
+	// EKS has two forms for it (aws-traps.md, row 1.8).
+	for _, missing := range []string{"none", "former"} {
+		_, err := connector.Connect(t.Context(), missing, "")
+		if !errors.Is(err, kube.ErrClusterNotFound) || fault.CodeOf(err) != fault.Failed {
+			t.Errorf("a cluster that does not exist: %v", err)
+		}
 	}
-	_, err = connector.Connect(t.Context(), "dev-shop-cluster", role+"-other")
+	_, err := connector.Connect(t.Context(), "dev-shop-cluster", role+"-other")
 	if fault.CodeOf(err) != fault.AccessDenied || !strings.Contains(err.Error(), role+"-other") {
 		t.Errorf("a role that may not be assumed: %v", err)
 	}

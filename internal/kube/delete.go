@@ -74,7 +74,7 @@ func (c *Client) startDelete(ctx context.Context, object *unstructured.Unstructu
 	case apierrors.IsNotFound(err):
 		result.Change = Unchanged
 	default:
-		result.Err = classify(err, "delete %s", t)
+		result.Err = t.fault(err, "delete %s")
 	}
 	return t, result
 }
@@ -92,7 +92,7 @@ func (c *Client) awaitGone(ctx context.Context, t *target, end time.Time) error 
 			// Who may delete need not be allowed to look, and may have deleted its own permission.
 			return nil
 		case err != nil:
-			return classify(err, "wait for %s to be gone", t)
+			return t.fault(err, "wait for %s to be gone")
 		}
 		if time.Now().Add(delay).After(end) {
 			return stillThere(t, live)

@@ -8,11 +8,10 @@ import (
 	"net"
 	"strings"
 
-	"github.com/aws/aws-sdk-go-v2/service/eks/types"
-	"github.com/aws/smithy-go"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	utilnet "k8s.io/apimachinery/pkg/util/net"
 
+	"github.com/harmonix-eks/environment-provider/internal/awsfault"
 	"github.com/harmonix-eks/environment-provider/internal/fault"
 )
 
@@ -26,52 +25,27 @@ var (
 
 // describeFault classifies an error of DescribeCluster.
 func describeFault(err error, cluster string) error {
-	var missing *types.ResourceNotFoundException
-	if errors.As(err, &missing) {
+	if awsfault.ClusterMissing(err) {
 		return fault.Wrap(fault.Failed, errors.Join(ErrClusterNotFound, err), "describe cluster %s", cluster)
 	}
-	return fault.Wrap(awsCode(err), err, "describe cluster %s", cluster)
+	return fault.Wrap(awsfault.CodeOf(err), err, "describe cluster %s", cluster)
 }
 
 // authenticationFault classifies an error of obtaining a token.
 func authenticationFault(err error, role string) error {
 	if role == "" {
-		return fault.Wrap(awsCode(err), err, "sign a token for the cluster")
+		return fault.Wrap(awsfault.CodeOf(err), err, "sign a token for the cluster")
 	}
-	f := fault.Wrap(awsCode(err), err, "assume role %s", role)
+	f := fault.Wrap(awsfault.CodeOf(err), err, "assume role %s", role)
 	if f.Code == fault.AccessDenied {
 		f.WithNext("Let the role's trust policy name this function's role, and let this function's role call sts:AssumeRole on it.")
 	}
 	return f
 }
 
-// awsCode classifies an error of an AWS call.
-func awsCode(err error) fault.Code {
-	var api smithy.APIError
-	if !errors.As(err, &api) {
-		if errors.Is(err, context.DeadlineExceeded) || networkError(err) {
-			return fault.Transient
-		}
-		return fault.Failed
-	}
-	switch api.ErrorCode() {
-	case "AccessDenied", "AccessDeniedException", "UnrecognizedClientException", "InvalidClientTokenId":
-		return fault.AccessDenied
-	case "Throttling", "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded":
-		return fault.Throttled
-	}
-	if api.ErrorFault() == smithy.FaultServer {
-		return fault.Transient
-	}
-	return fault.Failed
-}
-
-// Classify turns an error of a client that was made from [Client.Config] into a classified one.
-func Classify(err error, format string, args ...any) error { return classify(err, format, args...) }
-
-// classify turns an error of the API server or of the way to it into a classified one that still
-// answers apierrors.IsNotFound and its like.
-func classify(err error, format string, args ...any) error {
+// Classify turns an error of the API server or of the way to it into a classified one that still
+// answers apierrors.IsNotFound and its like. Its message does not repeat what was sent.
+func Classify(err error, format string, args ...any) error {
 	if err == nil {
 		return nil
 	}
@@ -79,6 +53,7 @@ func classify(err error, format string, args ...any) error {
 	if errors.As(err, &classified) {
 		return classified
 	}
+	err = conceal(err)
 	if stale(err) {
 		return fault.Wrap(fault.Transient, errors.Join(ErrStale, err), format, args...)
 	}
@@ -142,7 +117,9 @@ func unsent(err error) bool {
 
 // networkError reports whether the connection failed rather than the other side.
 func networkError(err error) bool {
-	return utilnet.IsTimeout(err) || utilnet.IsProbableEOF(err) || utilnet.IsConnectionRefused(err) ||
+	var name *net.DNSError
+	var op *net.OpError
+	return errors.As(err, &name) || errors.As(err, &op) && op.Op == "dial" || utilnet.IsTimeout(err) || utilnet.IsProbableEOF(err) || utilnet.IsConnectionRefused(err) ||
 		utilnet.IsConnectionReset(err) || utilnet.IsHTTP2ConnectionLost(err)
 }
 

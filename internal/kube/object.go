@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	utiljson "k8s.io/apimachinery/pkg/util/json"
 	"k8s.io/client-go/dynamic"
 
@@ -56,6 +57,17 @@ type target struct {
 // String implements fmt.Stringer.
 func (t *target) String() string { return Describe(t.object) }
 
+// fault classifies an error of what was done to the object.
+func (t *target) fault(err error, what string) error {
+	if secret(t.object.GroupVersionKind()) {
+		err = concealSecret(err)
+	}
+	return Classify(err, what, t)
+}
+
+// secret reports whether a kind is of objects that no message may quote.
+func secret(kind schema.GroupVersionKind) bool { return kind.Group == "" && kind.Kind == "Secret" }
+
 // target prepares an object: a copy without nulls and server-side fields, in its namespace, and
 // the place it belongs to.
 func (c *Client) target(ctx context.Context, object *unstructured.Unstructured) (*target, error) {
@@ -68,7 +80,7 @@ func (c *Client) target(ctx context.Context, object *unstructured.Unstructured) 
 	}
 	mapping, err := c.mapping(ctx, object.GroupVersionKind())
 	if err != nil {
-		return nil, classify(err, "find the resource of %s", Describe(object))
+		return nil, Classify(err, "find the resource of %s", Describe(object))
 	}
 	switch {
 	case mapping.Scope.Name() != meta.RESTScopeNameNamespace:
@@ -187,7 +199,7 @@ func (c *Client) Create(ctx context.Context, object *unstructured.Unstructured, 
 		}
 	}
 	if err != nil {
-		return "", classify(err, "create %s", t)
+		return "", t.fault(err, "create %s")
 	}
 	return Created, c.settle(ctx, t, made)
 }

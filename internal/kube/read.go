@@ -3,6 +3,7 @@ package kube
 import (
 	"context"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
@@ -18,7 +19,7 @@ const pageSize = 500
 func (c *Client) Get(ctx context.Context, resource, namespace, name string) (*unstructured.Unstructured, error) {
 	mapping, err := c.resourceNamed(ctx, resource)
 	if err != nil {
-		return nil, classify(err, "find the resource %s", resource)
+		return nil, Classify(err, "find the resource %s", resource)
 	}
 	var live *unstructured.Unstructured
 	err = c.do(ctx, transient, func(ctx context.Context) (err error) {
@@ -26,7 +27,7 @@ func (c *Client) Get(ctx context.Context, resource, namespace, name string) (*un
 		return err
 	})
 	if err != nil {
-		return nil, classify(err, "get %s %s", resource, name)
+		return nil, faultOf(mapping, err, "get %s %s", resource, name)
 	}
 	return live, nil
 }
@@ -35,7 +36,7 @@ func (c *Client) Get(ctx context.Context, resource, namespace, name string) (*un
 func (c *Client) List(ctx context.Context, resource, namespace, selector string) ([]unstructured.Unstructured, error) {
 	mapping, err := c.resourceNamed(ctx, resource)
 	if err != nil {
-		return nil, classify(err, "find the resource %s", resource)
+		return nil, Classify(err, "find the resource %s", resource)
 	}
 	var items []unstructured.Unstructured
 	options := metav1.ListOptions{LabelSelector: selector, Limit: pageSize}
@@ -46,7 +47,7 @@ func (c *Client) List(ctx context.Context, resource, namespace, selector string)
 			return err
 		})
 		if err != nil {
-			return nil, classify(err, "list %s", resource)
+			return nil, faultOf(mapping, err, "list %s", resource)
 		}
 		items = append(items, page.Items...)
 		if options.Continue = page.GetContinue(); options.Continue == "" {
@@ -59,7 +60,7 @@ func (c *Client) List(ctx context.Context, resource, namespace, selector string)
 func (c *Client) Patch(ctx context.Context, resource, namespace, name string, kind types.PatchType, patch []byte) error {
 	mapping, err := c.resourceNamed(ctx, resource)
 	if err != nil {
-		return classify(err, "find the resource %s", resource)
+		return Classify(err, "find the resource %s", resource)
 	}
 	again := transient
 	if kind == types.JSONPatchType {
@@ -70,7 +71,7 @@ func (c *Client) Patch(ctx context.Context, resource, namespace, name string, ki
 		_, err := c.in(mapping, namespace).Patch(ctx, name, kind, patch, metav1.PatchOptions{FieldManager: patchManager})
 		return err
 	})
-	return classify(err, "patch %s %s", resource, name)
+	return faultOf(mapping, err, "patch %s %s", resource, name)
 }
 
 // Live reads an object that a manifest names.
@@ -80,5 +81,13 @@ func (c *Client) Live(ctx context.Context, object *unstructured.Unstructured) (*
 		return nil, err
 	}
 	live, err := c.get(ctx, t)
-	return live, classify(err, "get %s", t)
+	return live, t.fault(err, "get %s")
+}
+
+// faultOf classifies an error about objects of a mapping.
+func faultOf(mapping *meta.RESTMapping, err error, format string, args ...any) error {
+	if secret(mapping.GroupVersionKind) {
+		err = concealSecret(err)
+	}
+	return Classify(err, format, args...)
 }

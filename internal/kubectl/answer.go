@@ -2,14 +2,17 @@ package kubectl
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/aws/aws-lambda-go/lambda/messages"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/harmonix-eks/environment-provider/internal/fault"
 	"github.com/harmonix-eks/environment-provider/internal/kube"
+	"github.com/harmonix-eks/environment-provider/internal/kubectl/protocol"
 )
 
 // answerLimit is Lambda's limit on the answer to a synchronous invocation.
@@ -83,6 +86,10 @@ func report(results []kube.Result) (map[string]string, error) {
 func lambdaError(err error) error {
 	f := fault.As(err)
 	message := f.Message
+	var answer apierrors.APIStatus
+	if f.Code == fault.AccessDenied && errors.As(f, &answer) {
+		message = protocol.Refused + message
+	}
 	if f.Next != "" {
 		message += ". " + f.Next
 	}

@@ -41,6 +41,7 @@ func TestLiveCharts(t *testing.T) {
 	}
 	log := &bytes.Buffer{}
 	f := &function{log: log, Handler: kubectl.New(kubectl.Options{
+		Roles:         kubectl.Roles{"*"},
 		Connector:     &connector{client: client},
 		Charts:        helm.NewCharts(aws.Config{}, nil),
 		ChartPatience: 30 * time.Second,
@@ -113,6 +114,7 @@ func TestLiveWebhook(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := &function{Handler: kubectl.New(kubectl.Options{
+		Roles:     kubectl.Roles{"*"},
 		Connector: &connector{client: client},
 		Charts:    helm.NewCharts(aws.Config{}, nil),
 		Log:       slog.New(slog.DiscardHandler),

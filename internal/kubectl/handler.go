@@ -11,14 +11,10 @@ import (
 
 	"github.com/harmonix-eks/environment-provider/internal/fault"
 	"github.com/harmonix-eks/environment-provider/internal/kube"
+	"github.com/harmonix-eks/environment-provider/internal/kubectl/protocol"
 )
 
 const (
-	resourceType = "Custom::AWSCDK-EKS-KubernetesResource"
-	patchType    = "Custom::AWSCDK-EKS-KubernetesPatch"
-	valueType    = "Custom::AWSCDK-EKS-KubernetesObjectValue"
-	chartType    = "Custom::AWSCDK-EKS-HelmChart"
-
 	// reserve is kept of an invocation's time, so that an error is answered before Lambda ends it.
 	reserve = 3 * time.Second
 	// defaultDeletePatience bounds the wait for deleted objects to be gone.
@@ -61,10 +57,10 @@ func New(options Options) *Handler {
 	}
 	h := &Handler{options: options}
 	h.operations = map[string]operation{
-		resourceType: h.resource,
-		patchType:    h.patch,
-		valueType:    h.value,
-		chartType:    h.chart,
+		protocol.Resource: h.resource,
+		protocol.Patch:    h.patch,
+		protocol.Value:    h.value,
+		protocol.Chart:    h.chart,
 	}
 	return h
 }

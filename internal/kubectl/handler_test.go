@@ -20,6 +20,7 @@ import (
 	"github.com/harmonix-eks/environment-provider/internal/kube"
 	"github.com/harmonix-eks/environment-provider/internal/kube/kubetest"
 	"github.com/harmonix-eks/environment-provider/internal/kubectl"
+	"github.com/harmonix-eks/environment-provider/internal/kubectl/protocol"
 )
 
 const (
@@ -234,10 +235,14 @@ func TestStaleConnectionIsMadeAnew(t *testing.T) {
 func TestNothingSecretIsLogged(t *testing.T) {
 	f := newFunction(t)
 	f.fake.Answer("GET /api/v1/namespaces/shop/secrets/s", kubetest.Answer{Status: 422, Reason: "Invalid", Message: "data: Invalid value: c2VjcmV0"})
-	_, code, _ := f.invoke(t, event("Update", "KubernetesResource",
+	_, code, message := f.invoke(t, event("Update", "KubernetesResource",
 		`"Manifest":"[{\"apiVersion\":\"v1\",\"kind\":\"Secret\",\"metadata\":{\"name\":\"s\",\"namespace\":\"shop\"},\"stringData\":{\"a\":\"secret\"}}]"`))
 	if code != "Failed" {
 		t.Errorf("code %s", code)
+	}
+	// A stage that calls the function logs the message.
+	if strings.Contains(message, "c2VjcmV0") {
+		t.Errorf("message: %s", message)
 	}
 	if log := f.log.String(); strings.Contains(log, "secret\"") || strings.Contains(log, "c2VjcmV0") || !strings.Contains(log, `"failed":1`) {
 		t.Errorf("log: %s", log)
@@ -254,5 +259,32 @@ func TestRuntimeLogLeavesOutErrors(t *testing.T) {
 	}
 	if diff := cmp.Diff("one\ntwo\n", out.String()); diff != "" {
 		t.Errorf("log (-want +got):\n%s", diff)
+	}
+}
+
+// A caller waits for an access entry to take effect, but not for a permission of IAM's.
+func TestRefusalByTheClusterSaysSo(t *testing.T) {
+	forbidden := kubetest.Answer{Status: http.StatusForbidden, Reason: "Forbidden", Message: "no"}
+	query := event("Create", "KubernetesObjectValue", `"ObjectType":"deploy","ObjectName":"web","ObjectNamespace":"shop","JsonPath":"@"`)
+	cases := map[string]struct {
+		reason  string
+		payload string
+		err     error
+		want    bool
+	}{
+		"Cluster":  {"RBAC or authentication", query, nil, true},
+		"IAM":      {"the role cannot be assumed", query, fault.New(fault.AccessDenied, "assume role"), false},
+		"Function": {"the role is not on the list", strings.Replace(query, adminRole, "arn:aws:iam::222222222222:role/admin", 1), nil, false},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			f := newFunction(t)
+			f.connector.err = tc.err
+			f.fake.Answer("GET "+shopWeb, forbidden)
+			_, code, message := f.invoke(t, tc.payload)
+			if code != "AccessDenied" || strings.HasPrefix(message, protocol.Refused) != tc.want {
+				t.Errorf("%s: %s %s", tc.reason, code, message)
+			}
+		})
 	}
 }

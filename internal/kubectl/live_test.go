@@ -23,6 +23,7 @@ func TestLiveValuesAreKubectls(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := &function{Handler: kubectl.New(kubectl.Options{
+		Roles:     kubectl.Roles{"*"},
 		Connector: &connector{client: client},
 		Log:       slog.New(slog.NewJSONHandler(io.Discard, nil)),
 	})}
@@ -72,5 +73,43 @@ func TestLiveValuesAreKubectls(t *testing.T) {
 				t.Errorf("value (-kubectl +ours):\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestLiveSecretIsInNoMessage sends Secrets that a real API server refuses, each in its own way.
+func TestLiveSecretIsInNoMessage(t *testing.T) {
+	const planted = "hunter2"
+	server := kubetest.Start(t)
+	client, err := kube.NewClient(server.Config, kube.Options{Patience: time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &function{Handler: kubectl.New(kubectl.Options{
+		Roles:     kubectl.Roles{"*"},
+		Connector: &connector{client: client},
+		Log:       slog.New(slog.DiscardHandler),
+	})}
+	cases := map[string]struct{ reason, object string }{
+		"Key":  {"a key that is none", `{"apiVersion":"v1","kind":"Secret","metadata":{"name":"s"},"stringData":{"a b":"hunter2"}}`},
+		"Data": {"data that is not encoded", `{"apiVersion":"v1","kind":"Secret","metadata":{"name":"s"},"data":{"a":"hunter2!"}}`},
+		"Type": {"an object in the place of text", `{"apiVersion":"v1","kind":"Secret","metadata":{"name":"s"},"data":{"a":{"hunter2":1}}}`},
+		"List": {"a value of a wrong type", `{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"s"},"data":{"a":["hunter2"]}}`},
+		"Pod":  {"an environment variable in a Pod that is not valid", `{"apiVersion":"v1","kind":"Pod","metadata":{"name":"s"},"spec":{"containers":[{"name":"a","image":"a","env":[{"name":"A","value":["hunter2"]}]}]}}`},
+		"Enum": {"a value that is not one of some", `{"apiVersion":"v1","kind":"Service","metadata":{"name":"s"},"spec":{"type":"hunter2","ports":[{"port":1}]}}`},
+	}
+	for name, tc := range cases {
+		for _, request := range []string{"Create", "Update"} {
+			t.Run(name+request, func(t *testing.T) {
+				text, err := json.Marshal("[" + tc.object + "]")
+				if err != nil {
+					t.Fatal(err)
+				}
+				_, code, message := f.invoke(t, event(request, "KubernetesResource", `"Manifest":`+string(text)))
+				t.Logf("%s: %s", code, message)
+				if code == "" || strings.Contains(message, planted) {
+					t.Errorf("%s: %s %s", tc.reason, code, message)
+				}
+			})
+		}
 	}
 }

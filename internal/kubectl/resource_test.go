@@ -154,7 +154,10 @@ func TestRoles(t *testing.T) {
 		"TwoStars":   {"a*b*c", "a-b-c", true},
 		"Exact":      {"x, arn:aws:iam::1:role/a", "arn:aws:iam::1:role/a", true},
 		"ExactOnly":  {"arn:aws:iam::1:role/a", "arn:aws:iam::1:role/ab", false},
-		"EmptyList":  {" , ", "arn:aws:iam::1:role/a", true},
+		"EmptyList":  {" , ", "arn:aws:iam::1:role/a", false},
+		"NoList":     {"", "arn:aws:iam::1:role/a", false},
+		"NoListOwn":  {"", "", true},
+		"OptOut":     {"*", "arn:aws:iam::1:role/a", true},
 		"OwnRole":    {"arn:aws:iam::1:role/a", "", true},
 		"NoWildcard": {"arn:aws:iam::1:role/?", "arn:aws:iam::1:role/a", false},
 	}

@@ -3,6 +3,7 @@ package kubectl
 import (
 	"bytes"
 	"context"
+	"errors"
 	"strings"
 	"time"
 
@@ -44,11 +45,12 @@ func (h *Handler) value(ctx context.Context, event Event) (Outcome, error) {
 		return Outcome{}, err
 	}
 	end := time.Now().Add(q.timeout)
-	client, err := h.connect(ctx, event.Properties)
-	if err != nil {
-		return Outcome{}, err
-	}
 	for delay := firstPoll; ; delay = min(2*delay, lastPoll) {
+		// The connection is the same each time, unless the last attempt found it out of date.
+		client, err := h.connect(ctx, event.Properties)
+		if err != nil {
+			return Outcome{}, err
+		}
 		text, err := q.attempt(ctx, client, end)
 		if err == nil && text != "" {
 			return Outcome{Data: map[string]string{"Value": text}}, nil
@@ -119,7 +121,10 @@ func (q query) attempt(ctx context.Context, client *kube.Client, end time.Time) 
 	var text bytes.Buffer
 	if err := q.template.Execute(&text, content); err != nil {
 		// Such as an index beyond the end of a list that will have grown next time.
-		return "", fault.Wrap(fault.Transient, err, "evaluate JsonPath {%s}", q.path)
+		// The error's own text can quote the object.
+		f := fault.New(fault.Failed, "JsonPath {%s} does not fit what was read", q.path)
+		f.Err = err
+		return "", f
 	}
 	return text.String(), nil
 }
@@ -155,7 +160,8 @@ func final(err error) bool {
 		fault.CodeOf(err) == fault.AccessDenied
 }
 
-// timedOut says what was waited for in vain. Its first words are those of the CDK's handler.
+// timedOut says what was waited for in vain. Its first words are those of the CDK's handler. What
+// time cures stays so: of an API server that has not answered yet, nothing is known.
 func (q query) timedOut(last error) error {
 	object := strings.Join(q.resources, ",")
 	switch {
@@ -169,7 +175,13 @@ func (q query) timedOut(last error) error {
 		f.Message += " (the path finds nothing)"
 		return f
 	}
+	if code := fault.CodeOf(last); code.Retried() {
+		f.Code = code
+	}
 	f.Message += " (last error: " + fault.As(last).Message + ")"
-	f.Err = last
+	if !errors.Is(last, kube.ErrStale) {
+		// A stale connection has been made anew all the time; the request is not to be made again.
+		f.Err = last
+	}
 	return f
 }

@@ -20,6 +20,13 @@ const (
 	name = "aws-load-balancer-controller"
 )
 
+// cluster is the part of the kubectl function that the stage needs.
+type cluster interface {
+	Apply(ctx context.Context, objects ...client.Object) ([]client.Change, error)
+	Install(ctx context.Context, chart client.Chart) ([]client.Change, error)
+	Deployment(ctx context.Context, namespace, name string) (client.Deployment, bool, error)
+}
+
 // Stage is the LoadBalancer stage.
 type Stage struct {
 	connector target.Connector
@@ -37,30 +44,8 @@ func (s *Stage) Run(ctx context.Context, in stage.Input) (*environment.LoadBalan
 	if err != nil {
 		return nil, err
 	}
-	kubectl := client.Of(t.Config, in.State)
-	_, err = kubectl.Apply(ctx, ServiceAccount(in.State.AddonRoles.LoadBalancerControllerRoleARN))
-	if err != nil {
-		return nil, err
-	}
 	chart := Chart(in.State, s.source)
-	if _, err := kubectl.Install(ctx, chart); err != nil {
-		return nil, err
-	}
-	var deployment client.Deployment
-	err = stage.Poll(ctx, func(ctx context.Context) error {
-		var found bool
-		if deployment, found, err = kubectl.Deployment(ctx, namespace, name); err != nil {
-			return err
-		}
-		if !found {
-			return fault.New(fault.Failed, "chart %s %s of %s makes no Deployment %s/%s", chart.Name, chart.Version, chart.Repository, namespace, name).
-				WithField("/chart").WithNext("name a repository that serves the AWS Load Balancer Controller's own chart")
-		}
-		if !deployment.RolledOut() {
-			return fault.New(fault.InProgress, "the AWS Load Balancer Controller is not ready: %s", deployment)
-		}
-		return nil
-	})
+	deployment, err := converge(ctx, client.Of(t.Config, in.State), in.State, chart)
 	if err != nil {
 		return nil, err
 	}
@@ -69,6 +54,44 @@ func (s *Stage) Run(ctx context.Context, in stage.Input) (*environment.LoadBalan
 		Repository: chart.Repository,
 		Version:    chart.Version,
 	}, nil
+}
+
+// converge installs the chart and looks on until the controller is ready. The installation is part
+// of what is polled: a release that another attempt still holds is in progress too.
+func converge(ctx context.Context, c cluster, s environment.State, chart client.Chart) (client.Deployment, error) {
+	var deployment client.Deployment
+	installed := false
+	err := stage.Poll(ctx, func(ctx context.Context) error {
+		if !installed {
+			if err := install(ctx, c, s, chart); err != nil {
+				return err
+			}
+			installed = true
+		}
+		found, exists, err := c.Deployment(ctx, namespace, name)
+		if err != nil {
+			return err
+		}
+		deployment = found
+		if !exists {
+			return fault.New(fault.Failed, "chart %s %s of %s makes no Deployment %s/%s", chart.Name, chart.Version, chart.Repository, namespace, name).
+				WithField("/chart").WithNext("name a repository that serves the AWS Load Balancer Controller's own chart")
+		}
+		if !deployment.RolledOut() {
+			return fault.New(fault.InProgress, "the AWS Load Balancer Controller is not ready: %s", deployment)
+		}
+		return nil
+	})
+	return deployment, err
+}
+
+// install makes the service account and the release.
+func install(ctx context.Context, c cluster, s environment.State, chart client.Chart) error {
+	if _, err := c.Apply(ctx, ServiceAccount(s.AddonRoles.LoadBalancerControllerRoleARN)); err != nil {
+		return err
+	}
+	_, err := c.Install(ctx, chart)
+	return err
 }
 
 // ServiceAccount is the controller's, bound to its role. The chart does not make it, so that the

@@ -5,7 +5,6 @@ package logging
 
 import (
 	"context"
-	"strings"
 
 	"github.com/harmonix-eks/environment-provider/internal/environment"
 	"github.com/harmonix-eks/environment-provider/internal/kubectl/client"
@@ -41,6 +40,3 @@ func (s *Stage) Run(ctx context.Context, in stage.Input) (*environment.Logging, 
 		Objects:  changed,
 	}, nil
 }
-
-// bottlerocket reports whether the nodes run Bottlerocket.
-func bottlerocket(r environment.Request) bool { return strings.HasPrefix(r.AMIType, "BOTTLEROCKET") }

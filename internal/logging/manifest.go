@@ -42,7 +42,7 @@ func Manifests(s environment.State) ([]client.Object, error) {
 		LogGroup:      s.Names.LogGroup,
 		Image:         image,
 		RetentionDays: retentionDays,
-		Bottlerocket:  bottlerocket(s.Request),
+		Bottlerocket:  s.Request.Bottlerocket(),
 	}
 	text := fargate
 	if s.Request.NodeType == environment.NodeTypeManaged {

@@ -38,7 +38,7 @@ func (s *Stage) Run(ctx context.Context, in stage.Input) (*environment.Network, 
 	name := in.State.Names.NetworkStack
 
 	// The zones are chosen once: a zone that AWS adds later must not move the subnets.
-	zones, err := chosenZones(ctx, engine, name, in.State.Request)
+	zones, err := chosenZones(ctx, engine, name)
 	if err != nil {
 		return nil, err
 	}
@@ -100,24 +100,13 @@ type describer interface {
 	Describe(ctx context.Context, name string) (stack.Description, bool, error)
 }
 
-// chosenZones returns the zones of the stack as it exists, nil where there is none. A stack that is
-// another environment's, or whose VPC lies elsewhere, is refused: an update of it would replace the
-// VPC under a living cluster.
-func chosenZones(ctx context.Context, engine describer, name string, r environment.Request) ([]string, error) {
+// chosenZones returns the zones of the stack as it exists, nil where there is none.
+func chosenZones(ctx context.Context, engine describer, name string) ([]string, error) {
 	existing, ok, err := engine.Describe(ctx, name)
 	if err != nil || !ok || existing.Parameters["AvailabilityZones"] == "" {
 		return nil, err
 	}
-	p := existing.Parameters
-	if p["Prefix"] != r.Prefix || p["Name"] != r.Name {
-		return nil, fault.New(fault.Conflict, "stack %s belongs to the environment with prefix %q and name %q, whose names are the same as this one's", name, p["Prefix"], p["Name"]).
-			WithField("/name").WithNext("choose another prefix or name")
-	}
-	if p["VpcCidr"] != r.CIDR {
-		return nil, fault.New(fault.InvalidRequest, "the environment's VPC has the block %s, and a VPC cannot be moved to %s", p["VpcCidr"], r.CIDR).
-			WithField("/cidr").WithNext("ask for %s, or make a new environment under another name", p["VpcCidr"])
-	}
-	return strings.Split(p["AvailabilityZones"], ","), nil
+	return strings.Split(existing.Parameters["AvailabilityZones"], ","), nil
 }
 
 const (

@@ -75,6 +75,10 @@ func (s *Stage) Run(ctx context.Context, in Input) (environment.State, error) {
 	}
 	var warnings []string
 	r.KubernetesVersion, warnings, violations = offer.choose(asked, r, violations)
+	// Where there is a cluster, the role has proved itself or a later stage says what it lacks.
+	if r.ClusterAdminRole != "" && offer.live == "" {
+		warnings = append(warnings, adminTrust(r))
+	}
 	if err := environment.Invalid(violations); err != nil {
 		return environment.State{}, err
 	}

@@ -55,6 +55,15 @@ func (f fakeParameters) GetParameter(_ context.Context, in *ssm.GetParameterInpu
 type fakeVersions struct {
 	versions []ekstypes.ClusterVersionInformation
 	err      error
+	// live is the cluster's version, empty where there is none.
+	live string
+}
+
+func (f fakeVersions) DescribeCluster(_ context.Context, in *eks.DescribeClusterInput, _ ...func(*eks.Options)) (*eks.DescribeClusterOutput, error) {
+	if f.live == "" || aws.ToString(in.Name) != "opa-development-cluster" {
+		return nil, &ekstypes.ResourceNotFoundException{}
+	}
+	return &eks.DescribeClusterOutput{Cluster: &ekstypes.Cluster{Version: &f.live}}, nil
 }
 
 func (f fakeVersions) DescribeClusterVersions(_ context.Context, in *eks.DescribeClusterVersionsInput, _ ...func(*eks.Options)) (*eks.DescribeClusterVersionsOutput, error) {
@@ -69,7 +78,7 @@ func (f fakeVersions) DescribeClusterVersions(_ context.Context, in *eks.Describ
 	return out, nil
 }
 
-func version(minor string, status ekstypes.VersionStatus, preferred bool) ekstypes.ClusterVersionInformation {
+func offers(minor string, status ekstypes.VersionStatus, preferred bool) ekstypes.ClusterVersionInformation {
 	return ekstypes.ClusterVersionInformation{ClusterVersion: &minor, VersionStatus: status, DefaultVersion: preferred}
 }
 
@@ -77,11 +86,11 @@ func layers() []string { return []string{"1.34", "1.35", "1.36", "1.38"} }
 
 func offered() []ekstypes.ClusterVersionInformation {
 	return []ekstypes.ClusterVersionInformation{
-		version("1.36", ekstypes.VersionStatusStandardSupport, true),
-		version("1.35", ekstypes.VersionStatusStandardSupport, false),
-		version("1.34", ekstypes.VersionStatusStandardSupport, false),
-		version("1.33", ekstypes.VersionStatusExtendedSupport, false),
-		version("1.30", ekstypes.VersionStatusUnsupported, false),
+		offers("1.36", ekstypes.VersionStatusStandardSupport, true),
+		offers("1.35", ekstypes.VersionStatusStandardSupport, false),
+		offers("1.34", ekstypes.VersionStatusStandardSupport, false),
+		offers("1.33", ekstypes.VersionStatusExtendedSupport, false),
+		offers("1.30", ekstypes.VersionStatusUnsupported, false),
 	}
 }
 
@@ -136,7 +145,7 @@ func TestRun(t *testing.T) {
 		"OtherVersion": {"any version in standard support", map[string]any{"kubernetesVersion": "1.34"}, parameters, offered(), func(r *environment.Request) { r.KubernetesVersion = "1.34" }, 0},
 		"DefaultGone": {
 			"EKS' default replaces a default it has left behind", nil, parameters,
-			[]ekstypes.ClusterVersionInformation{version("1.39", ekstypes.VersionStatusStandardSupport, false), version("1.38", ekstypes.VersionStatusStandardSupport, true)},
+			[]ekstypes.ClusterVersionInformation{offers("1.39", ekstypes.VersionStatusStandardSupport, false), offers("1.38", ekstypes.VersionStatusStandardSupport, true)},
 			func(r *environment.Request) { r.KubernetesVersion = "1.38" }, 1,
 		},
 		"Warning": {"warnings travel in the state", map[string]any{"cidr": "172.17.0.0/16"}, parameters, offered(), func(r *environment.Request) { r.CIDR = "172.17.0.0/16" }, 1},
@@ -171,6 +180,86 @@ func TestRun(t *testing.T) {
 			}
 			if len(c.targets) != 1 || c.targets[0].Region != "eu-west-1" || c.targets[0].AccountID != "222222222222" {
 				t.Errorf("%s: Run: connected to %+v", tc.reason, c.targets)
+			}
+		})
+	}
+}
+
+// A cluster that runs already keeps its version unless another is asked for.
+func TestLiveVersion(t *testing.T) {
+	cases := map[string]struct {
+		reason, live, asked, want string
+		warnings                  int
+		says                      []string
+	}{
+		"NotAsked":         {reason: "no upgrade that nobody asked for", live: "1.35", want: "1.35"},
+		"NotAskedExtended": {reason: "a cluster grown old is not refused", live: "1.33", want: "1.33"},
+		"NotAskedNewer":    {reason: "EKS may have upgraded it", live: "1.38", want: "1.38"},
+		"Same":             {reason: "a re-apply", live: "1.35", asked: "1.35", want: "1.35"},
+		"SameExtended":     {reason: "the version is live, whatever its support", live: "1.33", asked: "1.33", want: "1.33"},
+		"Upgrade":          {reason: "the next one", live: "1.35", asked: "1.36", want: "1.36"},
+		"Below":            {reason: "never down", live: "1.36", asked: "1.35", want: "1.36", warnings: 1},
+		"Skips":            {reason: "EKS upgrades one minor version at a time", live: "1.34", asked: "1.36", says: []string{`got "1.36"`, "runs, 1.34", "ask for 1.35 first"}},
+		"ToUnknown":        {reason: "EKS does not have it", live: "1.38", asked: "1.39", says: []string{"standard support in eu-west-1: 1.34, 1.35, 1.36"}},
+		"NoLayer":          {reason: "an orchestrator that cannot work with the cluster", live: "1.32", says: []string{"a cluster that runs 1.32", "1.33, 1.34", "deploy an orchestrator with a layer"}},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			s := &Stage{
+				connector: &fakeConnector{}, parameters: fakeParameters{"/opa/platform-role": platformRole, "/opa/pipeline-role": pipelineRole},
+				layers:   append([]string{"1.33"}, layers()...),
+				versions: func(aws.Config) versionAPI { return fakeVersions{versions: offered(), live: tc.live} },
+			}
+			var change map[string]any
+			if tc.asked != "" {
+				change = map[string]any{"kubernetesVersion": tc.asked}
+			}
+			got, err := s.Run(t.Context(), input(t, change))
+			if len(tc.says) > 0 {
+				f := fault.As(err)
+				if err == nil || f.Code != fault.InvalidRequest || f.Field != "/kubernetesVersion" {
+					t.Fatalf("%s: got %s, %v", tc.reason, got.Request.KubernetesVersion, err)
+				}
+				for _, text := range tc.says {
+					if !strings.Contains(f.Message, text) {
+						t.Errorf("%s: the error lacks %q:\n%s", tc.reason, text, f.Message)
+					}
+				}
+				return
+			}
+			if err != nil || got.Request.KubernetesVersion != tc.want || len(got.Warnings) != tc.warnings {
+				t.Errorf("%s: got %s with warnings %q, %v", tc.reason, got.Request.KubernetesVersion, got.Warnings, err)
+			}
+		})
+	}
+}
+
+// A supplied administrator that does not trust the kubectl function fails only when the cluster stands.
+func TestAdminTrust(t *testing.T) {
+	cases := map[string]struct {
+		reason, admin, live string
+		want                string
+	}{
+		"New":     {reason: "said before the cluster is made", admin: "arn:aws:iam::222222222222:role/boss", want: `{"aws:PrincipalArn":"arn:aws:iam::222222222222:role/opa-development-kubectl-lambda-role"}`},
+		"Live":    {reason: "it works already", admin: "arn:aws:iam::222222222222:role/boss", live: "1.36"},
+		"Created": {reason: "the provider's own role trusts the function"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			s := &Stage{
+				connector: &fakeConnector{}, parameters: fakeParameters{"/opa/platform-role": platformRole, "/opa/pipeline-role": pipelineRole}, layers: layers(),
+				versions: func(aws.Config) versionAPI { return fakeVersions{versions: offered(), live: tc.live} },
+			}
+			var change map[string]any
+			if tc.admin != "" {
+				change = map[string]any{"clusterAdminRole": tc.admin}
+			}
+			got, err := s.Run(t.Context(), input(t, change))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if warned := len(got.Warnings) == 1 && strings.Contains(got.Warnings[0], tc.want); warned != (tc.want != "") || !warned && len(got.Warnings) > 0 {
+				t.Errorf("%s: got %q", tc.reason, got.Warnings)
 			}
 		})
 	}
@@ -236,13 +325,13 @@ func TestRunRefuses(t *testing.T) {
 		},
 		"VersionWithoutLayer": {
 			reason: "the orchestrator has no kubectl for it", in: map[string]any{"kubernetesVersion": "1.37"},
-			versions:   fakeVersions{versions: append(offered(), version("1.37", ekstypes.VersionStatusStandardSupport, false))},
+			versions:   fakeVersions{versions: append(offered(), offers("1.37", ekstypes.VersionStatusStandardSupport, false))},
 			parameters: fakeParameters{"/opa/platform-role": platformRole, "/opa/pipeline-role": pipelineRole},
 			code:       fault.InvalidRequest, field: "/kubernetesVersion", want: []string{"1.34, 1.35, 1.36", "deploy an orchestrator with a layer for this version"},
 		},
 		"NoLayers": {
 			reason: "the orchestrator is too old for what EKS supports", parameters: fakeParameters{"/opa/platform-role": platformRole, "/opa/pipeline-role": pipelineRole},
-			versions: fakeVersions{versions: []ekstypes.ClusterVersionInformation{version("1.40", ekstypes.VersionStatusStandardSupport, true)}},
+			versions: fakeVersions{versions: []ekstypes.ClusterVersionInformation{offers("1.40", ekstypes.VersionStatusStandardSupport, true)}},
 			code:     fault.PreflightFailed, field: "/kubernetesVersion", want: []string{"EKS supports Kubernetes 1.40", "deploy a newer orchestrator"},
 		},
 		"NoVersions": {

@@ -68,3 +68,13 @@ func (s *Stage) parameter(ctx context.Context, name string) (string, error) {
 	}
 	return aws.ToString(out.Parameter.Value), nil
 }
+
+// adminTrust says whom a supplied administrator of the cluster has to trust. The trust policy itself
+// is not read: the environment role sees no roles but CloudFormation's. It has to name the account with
+// a condition, because IAM takes no principal that does not exist, and the function's role is still to
+// be made.
+func adminTrust(r environment.Request) string {
+	role := fmt.Sprintf("arn:aws:iam::%s:role/%s-kubectl-lambda-role", r.AccountID, environment.NamesOf(r).Environment)
+	statement := fmt.Sprintf(`{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"AWS":"arn:aws:iam::%s:root"},"Condition":{"ArnEquals":{"aws:PrincipalArn":"%s"}}}`, r.AccountID, role)
+	return fmt.Sprintf("/clusterAdminRole: the kubectl function works in the cluster as this role, whose trust policy has to allow %s; if it does not, add the statement %s", role, statement)
+}

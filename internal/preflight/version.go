@@ -15,11 +15,13 @@ import (
 	"github.com/harmonix-eks/environment-provider/internal/account"
 	"github.com/harmonix-eks/environment-provider/internal/environment"
 	"github.com/harmonix-eks/environment-provider/internal/fault"
+	"github.com/harmonix-eks/environment-provider/internal/version"
 )
 
 // versionAPI is what the stage needs of EKS.
 type versionAPI interface {
 	DescribeClusterVersions(ctx context.Context, in *eks.DescribeClusterVersionsInput, opts ...func(*eks.Options)) (*eks.DescribeClusterVersionsOutput, error)
+	DescribeCluster(ctx context.Context, in *eks.DescribeClusterInput, opts ...func(*eks.Options)) (*eks.DescribeClusterOutput, error)
 }
 
 // offer is what EKS offers in a region: the versions that change with every quarter and are
@@ -33,9 +35,11 @@ type offer struct {
 	standard, extended, unserved []string
 	// preferred is EKS' own default.
 	preferred string
+	// live is the version of the request's cluster, empty where there is none yet.
+	live string
 }
 
-// readOffer asks EKS for its versions.
+// readOffer asks EKS for its versions, and for the one of the request's cluster.
 func readOffer(ctx context.Context, api versionAPI, r environment.Request, layers []string) (offer, error) {
 	o := offer{region: r.Region, layers: layers}
 	pages := eks.NewDescribeClusterVersionsPaginator(api, &eks.DescribeClusterVersionsInput{})
@@ -48,6 +52,16 @@ func readOffer(ctx context.Context, api versionAPI, r environment.Request, layer
 			o.add(v)
 		}
 	}
+	var err error
+	if o.live, err = version.Live(ctx, api, environment.NamesOf(r).Cluster); err != nil {
+		return offer{}, err
+	}
+	// All are "1.nn", so their order as text is their order.
+	slices.Sort(o.standard)
+	slices.Sort(o.extended)
+	if o.live != "" {
+		return o, nil
+	}
 	if len(o.standard) == 0 && len(o.unserved) > 0 {
 		return offer{}, fault.New(fault.PreflightFailed, "EKS supports Kubernetes %s, and this orchestrator has a kubectl for %s only; nothing was created", strings.Join(o.unserved, ", "), strings.Join(layers, ", ")).
 			WithField("/kubernetesVersion").WithNext("deploy a newer orchestrator")
@@ -56,9 +70,6 @@ func readOffer(ctx context.Context, api versionAPI, r environment.Request, layer
 		return offer{}, fault.New(fault.PreflightFailed, "EKS names no Kubernetes version in standard support in %s of account %s; nothing was created", r.Region, r.AccountID).
 			WithField("/awsRegion").WithNext("check that the region is enabled in the account")
 	}
-	// All are "1.nn", so their order as text is their order.
-	slices.Sort(o.standard)
-	slices.Sort(o.extended)
 	return o, nil
 }
 
@@ -74,19 +85,19 @@ func unanswered(err error, r environment.Request) error {
 }
 
 func (o *offer) add(v types.ClusterVersionInformation) {
-	version := aws.ToString(v.ClusterVersion)
+	minor := aws.ToString(v.ClusterVersion)
 	switch v.VersionStatus {
 	case types.VersionStatusStandardSupport:
-		if !slices.Contains(o.layers, version) {
-			o.unserved = append(o.unserved, version)
+		if !slices.Contains(o.layers, minor) {
+			o.unserved = append(o.unserved, minor)
 			return
 		}
-		o.standard = append(o.standard, version)
+		o.standard = append(o.standard, minor)
 		if v.DefaultVersion {
-			o.preferred = version
+			o.preferred = minor
 		}
 	case types.VersionStatusExtendedSupport:
-		o.extended = append(o.extended, version)
+		o.extended = append(o.extended, minor)
 	}
 }
 
@@ -94,28 +105,66 @@ func (o *offer) add(v types.ClusterVersionInformation) {
 // it to the violations. A version that nobody asked for gives way to EKS' default when EKS has
 // left it behind; one that was asked for does not.
 func (o offer) choose(asked, r environment.Request, violations []environment.Violation) (string, []string, []environment.Violation) {
-	version := r.KubernetesVersion
-	if slices.Contains(o.standard, version) {
-		return version, nil, violations
+	if o.live != "" {
+		return o.chooseFrom(asked.KubernetesVersion, violations)
+	}
+	wanted := r.KubernetesVersion
+	if slices.Contains(o.standard, wanted) {
+		return wanted, nil, violations
 	}
 	if asked.KubernetesVersion == "" {
 		instead := o.preferred
 		if instead == "" {
 			instead = o.standard[len(o.standard)-1]
 		}
-		return instead, []string{fmt.Sprintf("/kubernetesVersion: EKS does not offer the default %s in %s; %s is used", version, o.region, instead)}, violations
+		return instead, []string{fmt.Sprintf("/kubernetesVersion: EKS does not offer the default %s in %s; %s is used", wanted, o.region, instead)}, violations
 	}
+	return wanted, nil, append(violations, o.refusal(wanted))
+}
+
+// chooseFrom returns the version for a cluster that runs already. It is upgraded only if that is
+// asked for, and left alone whatever support EKS gives its version.
+func (o offer) chooseFrom(asked string, violations []environment.Violation) (string, []string, []environment.Violation) {
+	if asked == "" {
+		asked = o.live
+	}
+	wanted, err := version.Target(asked, o.live)
+	switch {
+	case err != nil:
+		return asked, nil, append(violations, environment.Violation{
+			Pointer: "/kubernetesVersion",
+			Given:   fmt.Sprintf("%q", asked),
+			Allowed: fmt.Sprintf("the version that the cluster runs, %s, or the one after it", o.live),
+			Hint:    fault.As(err).Next,
+		})
+	case wanted == o.live && !slices.Contains(o.layers, wanted):
+		return wanted, nil, append(violations, environment.Violation{
+			Pointer: "/kubernetesVersion",
+			Given:   fmt.Sprintf("a cluster that runs %s", wanted),
+			Allowed: "the versions that the orchestrator has a kubectl for: " + strings.Join(o.layers, ", "),
+			Hint:    "deploy an orchestrator with a layer for this version",
+		})
+	case wanted != o.live && !slices.Contains(o.standard, wanted):
+		return wanted, nil, append(violations, o.refusal(wanted))
+	case wanted != asked:
+		return wanted, []string{fmt.Sprintf("/kubernetesVersion: the cluster runs %s and stays there; a cluster is not taken back to %s", o.live, asked)}, violations
+	}
+	return wanted, nil, violations
+}
+
+// refusal is the violation of a version that EKS or the orchestrator does not have.
+func (o offer) refusal(wanted string) environment.Violation {
 	v := environment.Violation{
 		Pointer: "/kubernetesVersion",
-		Given:   fmt.Sprintf("%q", version),
+		Given:   fmt.Sprintf("%q", wanted),
 		Allowed: fmt.Sprintf("the versions in EKS' standard support in %s: %s", o.region, strings.Join(o.standard, ", ")),
 	}
-	if slices.Contains(o.unserved, version) {
+	if slices.Contains(o.unserved, wanted) {
 		v.Allowed += ", as far as the orchestrator has a kubectl for them"
 		v.Hint = "deploy an orchestrator with a layer for this version"
 	}
-	if slices.Contains(o.extended, version) {
+	if slices.Contains(o.extended, wanted) {
 		v.Hint = "this one is in extended support, which the provider does not set up"
 	}
-	return version, nil, append(violations, v)
+	return v
 }

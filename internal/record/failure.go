@@ -22,7 +22,7 @@ import (
 type FailureInput struct {
 	State failedState `json:"state"`
 	// Detail is set when a rule on the execution's status, not a Catch, called: the execution was
-	// aborted or timed out and runs no further state.
+	// aborted, timed out, or failed on its way here, and runs no further state.
 	Detail *statusChange `json:"detail"`
 }
 
@@ -51,6 +51,9 @@ type statusChange struct {
 	// StartDate is in milliseconds since 1970.
 	StartDate int64  `json:"startDate"`
 	Input     string `json:"input"`
+	// Error and Cause are those of an execution that failed; they are cut at a few hundred characters.
+	Error string `json:"error"`
+	Cause string `json:"cause"`
 }
 
 // LogAttrs names the environment and the execution in every log line.
@@ -91,6 +94,9 @@ type Document struct {
 
 // Run waits until no stack of the environment moves any more, records the failure and gives the
 // lock back. A lock released over a moving stack would let the next execution run into it.
+//
+// For an execution that is over already nobody could wait: Lambda calls an asynchronous function
+// three times only. The stacks that still move are named, and the next execution joins them.
 func (f *Failure) Run(ctx context.Context, in FailureInput) (*Outcome, error) {
 	s, causes := in.read()
 	document := Document{Cause: causes[0], Others: causes[1:]}
@@ -102,11 +108,16 @@ func (f *Failure) Run(ctx context.Context, in FailureInput) (*Outcome, error) {
 		var err error
 		// An execution that was not given the lock moved nothing: what moves is the holder's, and
 		// waiting for it would keep the answer back for as long.
-		ours := s.Lock != nil || in.Detail != nil
-		if document.Exists, err = f.stacks(ctx, s, ours); err != nil {
+		wait := s.Lock != nil && in.Detail == nil
+		if document.Exists, err = f.stacks(ctx, s, wait); err != nil {
 			return nil, err
 		}
-		if err := f.history.Append(ctx, s, "FAILED", document); err != nil {
+		record := f.history.Append
+		if in.Detail != nil {
+			// The execution may have recorded its failure itself, and knew more about it.
+			record = f.history.AppendNew
+		}
+		if err := record(ctx, s, "FAILED", document); err != nil {
 			return nil, err
 		}
 		if err := f.locks.Release(ctx, s.Request, s.Execution.ARN); err != nil {
@@ -144,7 +155,11 @@ func (f *Failure) stacks(ctx context.Context, s environment.State, wait bool) ([
 		if wait && found.Moving() {
 			return nil, fault.New(fault.InProgress, "stack %s is still in %s", name, found.Status)
 		}
-		exists = append(exists, fmt.Sprintf("%s %s", name, found.Status))
+		line := fmt.Sprintf("%s %s", name, found.Status)
+		if found.Moving() {
+			line += ", still moving"
+		}
+		exists = append(exists, line)
 	}
 	return exists, nil
 }
@@ -177,11 +192,13 @@ func (d statusChange) read() (environment.State, []stage.Cause) {
 	if r, err := environment.Parse([]byte(d.Input)); err == nil {
 		s.Request, s.Names = r.WithDefaults(), environment.NamesOf(r)
 	}
-	message := "the execution was stopped by a user"
-	if d.Status == "TIMED_OUT" {
-		message = "the execution ran longer than the state machine allows"
+	switch d.Status {
+	case "ABORTED":
+		return s, []stage.Cause{{Code: fault.Failed, Message: "the execution was stopped by a user"}}
+	case "TIMED_OUT":
+		return s, []stage.Cause{{Code: fault.Failed, Message: "the execution ran longer than the state machine allows"}}
 	}
-	return s, []stage.Cause{{Code: fault.Failed, Message: message}}
+	return s, []stage.Cause{caught{Error: d.Error, Cause: d.Cause}.cause("")}
 }
 
 // cause reads the stage's own cause out of what Lambda and Step Functions wrapped around it. What

@@ -5,8 +5,10 @@ package record
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
@@ -34,12 +36,26 @@ func NewHistory(api table, name string) *History { return &History{api: api, nam
 // Append writes the row of one ended execution. The row's key is the execution's start and ARN, so
 // writing it twice leaves one row.
 func (h *History) Append(ctx context.Context, s environment.State, status string, document any) error {
+	return h.put(ctx, s, status, document, nil)
+}
+
+// AppendNew is Append where there is no row of the execution yet; one that is there stays as it is.
+func (h *History) AppendNew(ctx context.Context, s environment.State, status string, document any) error {
+	err := h.put(ctx, s, status, document, aws.String("attribute_not_exists(id)"))
+	var there *types.ConditionalCheckFailedException
+	if errors.As(err, &there) {
+		return nil
+	}
+	return err
+}
+
+func (h *History) put(ctx context.Context, s environment.State, status string, document any, condition *string) error {
 	text, err := json.Marshal(document)
 	if err != nil {
 		return err
 	}
 	value := func(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
-	_, err = h.api.PutItem(ctx, &dynamodb.PutItemInput{TableName: &h.name, Item: map[string]types.AttributeValue{
+	_, err = h.api.PutItem(ctx, &dynamodb.PutItemInput{TableName: &h.name, ConditionExpression: condition, Item: map[string]types.AttributeValue{
 		"id":        value(s.Request.Key()),
 		"sort":      value("execution#" + s.Execution.StartTime.UTC().Format(time.RFC3339) + "#" + s.Execution.ARN),
 		"status":    value(status),

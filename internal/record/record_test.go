@@ -45,6 +45,9 @@ func (d *table) PutItem(_ context.Context, in *dynamodb.PutItemInput, _ ...func(
 			row[name] = text.Value
 		}
 	}
+	if _, there := d.rows[row["id"]+" "+row["sort"]]; there && aws.ToString(in.ConditionExpression) == "attribute_not_exists(id)" {
+		return nil, &types.ConditionalCheckFailedException{}
+	}
 	if d.rows == nil {
 		d.rows = map[string]map[string]string{}
 	}
@@ -79,7 +82,11 @@ func full() environment.State {
 		Cluster:   &environment.Cluster{Progress: p("unchanged"), ARN: "arn:cluster", Endpoint: "https://e", Version: "1.36"},
 		Kubectl:   &environment.Kubectl{Progress: p("unchanged"), FunctionARN: "arn:function"},
 		Access:    &environment.Access{Progress: p("unchanged")},
-		Provider:  &environment.Provider{Progress: p("unchanged"), Outputs: map[string]string{"VPC": "/opa/dev/vpc"}},
+		Verification: &environment.Verification{
+			Progress: p("unchanged"), Nodes: []environment.NodeResult{{Name: "node-1", Version: "v1.36.1", Ready: true}},
+			Findings: []environment.Finding{{Code: "PodNotReady", Found: "a pod waits", Next: "look at it"}},
+		},
+		Provider: &environment.Provider{Progress: p("unchanged"), Outputs: map[string]string{"VPC": "/opa/dev/vpc"}},
 	}
 }
 
@@ -101,10 +108,11 @@ func TestComplete(t *testing.T) {
 		"kubectl": {"functionArn": "arn:function"},
 		"network": {"vpcId": "vpc-1"},
 		"outputs": {"VPC": "/opa/dev/vpc"},
-		"findings": ["a finding"],
+		"nodes": [{"name": "node-1", "version": "v1.36.1", "ready": true}],
+		"findings": [{"code": "Warning", "found": "a finding"}, {"code": "PodNotReady", "found": "a pod waits", "next": "look at it"}],
 		"consoleUrl": "https://us-east-1.console.aws.amazon.com/states/home?region=us-east-1#/v2/executions/details/arn:aws:states:us-east-1:111111111111:execution:m:e"
 	}`
-	stages := []string{"Lock unchanged", "Bootstrap unchanged", "Network created", "Identity unchanged", "Cluster unchanged", "DeployKubectl unchanged", "Access unchanged", "Register unchanged"}
+	stages := []string{"Lock unchanged", "Bootstrap unchanged", "Network created", "Identity unchanged", "Cluster unchanged", "DeployKubectl unchanged", "Access unchanged", "Verify unchanged", "Register unchanged"}
 	var result map[string]any
 	if err := json.Unmarshal(document, &result); err != nil {
 		t.Fatal(err)
@@ -124,6 +132,10 @@ func TestComplete(t *testing.T) {
 	if seconds, _ := result["seconds"].(float64); seconds == 0 {
 		t.Error("seconds: the execution took no time")
 	}
+	if cost, _ := result["cost"].(map[string]any); cost["currency"] != "USD" {
+		t.Errorf("cost: got %v", result["cost"])
+	}
+	delete(result, "cost")
 	delete(result, "stages")
 	delete(result, "seconds")
 	var wanted map[string]any
@@ -342,15 +354,24 @@ func TestFailure(t *testing.T) {
 			reason:   "the holder's stacks are not waited for by the one that it keeps out",
 			input:    `{"state": {` + base(``) + `, "failure": ` + caught("Conflict", stageCause(t, "Conflict", "held", "wait")) + `}}`,
 			target:   target{"C": "CREATE_IN_PROGRESS"},
-			want:     record.Document{Cause: stage.Cause{Stage: "Network", Code: "Conflict", Message: "held", Next: "wait"}, Exists: []string{"C CREATE_IN_PROGRESS"}},
+			want:     record.Document{Cause: stage.Cause{Stage: "Network", Code: "Conflict", Message: "held", Next: "wait"}, Exists: []string{"C CREATE_IN_PROGRESS, still moving"}},
 			rows:     []string{key + " " + at},
 			released: true, // tried; the table releases for the holder only
 		},
 		"AbortedMoving": {
-			reason: "stopping an execution does not stop CloudFormation",
-			input:  event("ABORTED", valid),
-			target: target{"EKS-ENV-opa-dev-Cluster": "CREATE_IN_PROGRESS"},
-			code:   "InProgress",
+			reason:   "nobody could wait for an execution that is over; the next one joins what moves",
+			input:    event("ABORTED", valid),
+			target:   target{"EKS-ENV-opa-dev-Cluster": "CREATE_IN_PROGRESS"},
+			want:     record.Document{Cause: stage.Cause{Code: "Failed", Message: "the execution was stopped by a user", Next: startAgain}, Exists: []string{"EKS-ENV-opa-dev-Cluster CREATE_IN_PROGRESS, still moving"}},
+			rows:     []string{key + " " + at},
+			released: true,
+		},
+		"FailedOnTheWay": {
+			reason:   "Step Functions could not even run RecordFailure",
+			input:    `{"detail": {"executionArn": "` + execution + `", "status": "FAILED", "startDate": 1795341600000, "error": "States.Runtime", "cause": "no such path", "input": ` + quote(valid) + `}}`,
+			want:     record.Document{Cause: stage.Cause{Code: "Internal", Message: "States.Runtime: no such path", Next: startAgain}},
+			rows:     []string{key + " " + at},
+			released: true,
 		},
 		"Unreachable": {
 			reason:   "an account that cannot be reached any more must not hold the lock for ever",
@@ -399,6 +420,31 @@ func TestFailure(t *testing.T) {
 				t.Errorf("%s: error %q, want %q", tc.reason, got.Error, tc.want.Code)
 			}
 		})
+	}
+}
+
+// A rule's call comes after the execution's own record, and knows less.
+func TestFailureRecordedBefore(t *testing.T) {
+	const input = `{"name": "dev", "prefix": "opa", "awsAccountID": "222222222222", "awsRegion": "eu-west-1", "environmentRole": "arn:aws:iam::222222222222:role/r",` +
+		`"vpcConfiguration": "create_new", "apiAccess": "private", "nodeType": "FARGATE"}`
+	text, err := json.Marshal(map[string]any{"detail": map[string]any{"executionArn": execution, "status": "FAILED", "startDate": 1795341600000, "error": "Failed", "input": input}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var in record.FailureInput
+	if err := json.Unmarshal(text, &in); err != nil {
+		t.Fatal(err)
+	}
+	const at = "222222222222/eu-west-1/opa-dev execution#2026-11-22T10:00:00Z#" + execution
+	db, held := &table{rows: map[string]map[string]string{at: {"document": "the whole story"}}}, &locks{}
+	if _, err := record.NewFailure(target{}, record.NewHistory(db, "t"), held).Run(t.Context(), in); err != nil {
+		t.Fatal(err)
+	}
+	if db.rows[at]["document"] != "the whole story" || len(db.rows) != 1 {
+		t.Errorf("the first record was lost: %v", db.rows)
+	}
+	if len(held.released) != 1 {
+		t.Errorf("a lock that was left behind stays: %v", held.released)
 	}
 }
 

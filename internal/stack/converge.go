@@ -35,7 +35,8 @@ type convergence struct {
 // again and again for [Options.Window], then hands back [fault.InProgress]; calling it again is
 // safe at any time and continues. A stack that is right already is not touched.
 //
-// It starts each kind of operation once in a run on the same stack. A failed operation of the run
+// It starts each kind of operation once in a run on the same stack, and of updates one for each of
+// the spec's [Kind]s that differs. A failed operation of the run
 // is reported with the first resource that failed; one from before the run is repaired and the
 // spec tried again. One exception: a create that failed because a role was too new to be assumed
 // is made anew while the run is young (aws-traps.md, row 1.48).
@@ -123,38 +124,44 @@ func (c *convergence) create(ctx context.Context) error {
 	return classify(err, "cloudformation:CreateStack", c.spec.Name)
 }
 
-// update brings a stack at rest to its spec.
+// update brings a stack at rest to its spec, by as many updates as its kinds ask for.
 func (c *convergence) update(ctx context.Context, live Description) (done bool, err error) {
-	same, err := c.matches(ctx, live)
+	if err := c.spec.checkFixed(live); err != nil {
+		return false, err
+	}
+	steps, err := c.pending(ctx, live)
 	if err != nil {
 		return false, err
 	}
-	if same {
+	if len(steps) == 0 {
 		return true, c.ensurePolicy(ctx, live)
 	}
 	past, err := c.history(ctx, live)
 	if err != nil {
 		return false, err
 	}
-	if past.started(kindUpdate) {
-		if live.Status != types.StackStatusUpdateComplete {
-			return false, c.failure(live, past.cause(kindUpdate))
+	for _, s := range steps {
+		if past.started(s.kind) {
+			if live.Status != types.StackStatusUpdateComplete {
+				return false, c.failure(live, past.cause(s.kind))
+			}
+			// The run's update went through and yet something differs, so CloudFormation keeps it in
+			// another form than it was given. Another update would differ too, and so on for ever.
+			continue
 		}
-		// The run's update went through and yet something differs, so CloudFormation keeps it in
-		// another form than it was given. Another update would differ too, and so on for ever.
-		return true, c.ensurePolicy(ctx, live)
+		_, err = c.api.UpdateStack(ctx, s.spec.updateInput(c.spec.token(s.kind, live.version())))
+		switch {
+		case err == nil:
+			c.change = environment.Updated
+			return false, nil
+		case isNoUpdate(err):
+		case isStarted(err), isMoving(err), isAbsent(err):
+			return false, nil
+		default:
+			return false, classify(err, "cloudformation:UpdateStack", c.spec.Name)
+		}
 	}
-	_, err = c.api.UpdateStack(ctx, c.spec.updateInput(c.spec.token(kindUpdate, live.version())))
-	switch {
-	case err == nil:
-		c.change = environment.Updated
-		return false, nil
-	case isNoUpdate(err):
-		return true, c.ensurePolicy(ctx, live)
-	case isStarted(err), isMoving(err), isAbsent(err):
-		return false, nil
-	}
-	return false, classify(err, "cloudformation:UpdateStack", c.spec.Name)
+	return true, c.ensurePolicy(ctx, live)
 }
 
 // replace deletes a stack that is good for nothing else; the next look finds none and creates it.
@@ -191,9 +198,13 @@ func (c *convergence) repair(ctx context.Context, live Description, k kind, call
 	if err != nil {
 		return err
 	}
-	for _, own := range []kind{k, kindUpdate} {
-		if past.started(own) {
-			return c.failure(live, past.cause(own))
+	if past.started(k) {
+		return c.failure(live, past.cause(k))
+	}
+	// Of the run's updates only the last can have failed.
+	for i := len(c.spec.kinds()) - 1; i >= 0; i-- {
+		if past.started(stepKind(i)) {
+			return c.failure(live, past.cause(stepKind(i)))
 		}
 	}
 	err = call(c.spec.token(k, live.version()))

@@ -82,8 +82,8 @@ func cancelled(reason string) bool {
 	return strings.HasPrefix(reason, "Resource ") && strings.HasSuffix(strings.TrimRight(reason, "."), " cancelled")
 }
 
-// freshRole reports whether the cause is a role that exists but is too new to be assumed: EKS and
-// Lambda say so in these words, and DependsOn does not cure it (aws-traps.md, row 1.48). Events
+// freshRole reports whether the cause is a role that exists but is too new, it or its policies, to be
+// known everywhere: EKS, Lambda and IAM say so in these words, and DependsOn does not cure it (aws-traps.md, row 1.48). Events
 // carry text only.
 func (c cause) freshRole() bool {
 	if strings.Contains(c.reason, "does not exist") && strings.Contains(strings.ToLower(c.reason), "role") {
@@ -95,12 +95,15 @@ func (c cause) freshRole() bool {
 		"doesn't have the Amazon EKS Managed Policies",
 		"IAM role's policy must include",
 		"The role defined for the function cannot be assumed by Lambda",
+		"The provided execution role does not have permissions to call CreateNetworkInterface on EC2",
+		"Misconfigured PodExecutionRole Trust Policy",
+		"Invalid principal in policy",
 	)
 }
 
 const (
 	nextSame   = "remove the cause, then start the same request again; what other stages made is kept"
-	nextRole   = "start the same request again: the role was too new to be assumed"
+	nextRole   = "start the same request again: the role was too new to be known everywhere; if that does not help, check that the role exists and whom it trusts"
 	nextAccess = "allow the action to the CloudFormation service role or the environment role, then start the same request again"
 	nextQuota  = "raise the quota or free what fills it, then start the same request again"
 	nextExists = "remove or rename the resource that exists already, then start the same request again"

@@ -131,6 +131,27 @@ func TestFreshRole(t *testing.T) {
 	}
 }
 
+// The words of EKS, Lambda and IAM for a role or a policy that is not known everywhere yet.
+func TestFreshRoleWords(t *testing.T) {
+	for _, words := range []string{
+		"Role could not be assumed because the trusted entity is not correct",
+		"Role arn:aws:iam::222222222222:role/r does not exist",
+		"Error in role params",
+		"The role defined for the function cannot be assumed by Lambda.",
+		"The provided execution role does not have permissions to call CreateNetworkInterface on EC2 (Service: Lambda, Status Code: 400)",
+		"Misconfigured PodExecutionRole Trust Policy; Please add the eks-fargate-pods.amazonaws.com Service Principal",
+		"Invalid principal in policy: \"AWS\":\"arn:aws:iam::222222222222:role/r\" (HandlerErrorCode: InvalidRequest)",
+	} {
+		c := &cloud{
+			looks: []*types.Stack{live("ROLLBACK_COMPLETE"), nil, live("CREATE_COMPLETE", created(after))},
+			pages: [][]types.StackEvent{{event(tokenOf(t, spec(), "create"), "Function", "CREATE_FAILED", words)}},
+		}
+		if _, err := c.engine(t).Converge(t.Context(), spec()); err != nil {
+			t.Errorf("%s: %v", words, err)
+		}
+	}
+}
+
 func TestAPIErrors(t *testing.T) {
 	cases := map[string]struct {
 		call string

@@ -49,12 +49,35 @@ func (s Spec) check() error {
 	switch {
 	case s.Name == "" || s.Execution == "" || s.Since.IsZero():
 		return fault.New(fault.Internal, "a stack needs a name, an execution and the time its state was entered, got %q, %q and %s", s.Name, s.Execution, s.Since)
+	case count(s.kinds(), func(k Kind) bool { return k.Rest }) != 1:
+		return fault.New(fault.Internal, "of the kinds of updates of stack %s, one has to be the rest", s.Name)
 	case len(s.Template) > maxTemplate:
 		return fault.New(fault.Internal, "the template of stack %s has %d bytes, CloudFormation takes %d", s.Name, len(s.Template), maxTemplate)
 	}
 	for _, key := range slices.Sorted(maps.Keys(s.Parameters)) {
 		if n := len(s.Parameters[key]); n > maxParameter {
 			return fault.New(fault.Internal, "parameter %s of stack %s has %d bytes, CloudFormation takes %d", key, s.Name, n, maxParameter)
+		}
+	}
+	return nil
+}
+
+func count(kinds []Kind, is func(Kind) bool) (n int) {
+	for _, k := range kinds {
+		if is(k) {
+			n++
+		}
+	}
+	return n
+}
+
+// checkFixed refuses a spec that would make what the stack holds anew.
+func (s Spec) checkFixed(live Description) error {
+	for _, name := range s.Fixed {
+		have, known := live.Parameters[name]
+		if want := s.Parameters[name]; known && have != want {
+			return fault.New(fault.Conflict, "stack %s was made with %s %q and would be made with %q now: what it holds would be replaced", s.Name, name, have, want).
+				WithNext("bring back what the environment was made with, or make a new environment under another name")
 		}
 	}
 	return nil

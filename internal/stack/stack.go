@@ -56,6 +56,12 @@ type Spec struct {
 	RoleARN string
 	// Capabilities default to CAPABILITY_NAMED_IAM.
 	Capabilities []types.Capability
+	// Kinds are the kinds of updates of which the stack takes one at a time, in the order in which
+	// they are made; none means that every difference may travel in one update.
+	Kinds []Kind
+	// Fixed are parameters that decide what the stack holds: a spec that changes one on a sound
+	// stack is refused (aws-traps.md, rows 1.1 to 1.3).
+	Fixed []string
 	// Policy is the stack policy. Empty leaves the stack's policy as it is.
 	Policy string
 	// Execution and Since are one run: the execution's ARN, and the time its state was entered,
@@ -148,6 +154,29 @@ type Description struct {
 
 // Moving reports whether an operation on the stack is under way.
 func (d Description) Moving() bool { return actionFor(d.Status) == join }
+
+// Kept reports whether the stack is one that Converge keeps, and not one that it replaces or that is
+// on its way out.
+func (d Description) Kept() bool {
+	switch actionFor(d.Status) {
+	case create, replace:
+		return false
+	}
+	return d.Status != types.StackStatusRollbackInProgress && d.Status != types.StackStatusDeleteInProgress
+}
+
+// LastEvent is when the last thing happened to the stack of that name or id: for one at rest, when
+// its last operation ended. It is zero for a stack whose events are forgotten, after 90 days.
+func (e *Engine) LastEvent(ctx context.Context, name string) (time.Time, error) {
+	out, err := e.api.DescribeStackEvents(ctx, &cloudformation.DescribeStackEventsInput{StackName: &name})
+	if err != nil {
+		return time.Time{}, classify(err, "cloudformation:DescribeStackEvents", name)
+	}
+	if len(out.StackEvents) == 0 {
+		return time.Time{}, nil
+	}
+	return aws.ToTime(out.StackEvents[0].Timestamp), nil // the newest is the first
+}
 
 // Describe looks at the stack called name, which may be an id too. It reports false if there is
 // none; by id, a deleted stack is found for 90 days (aws-traps.md, row 1.67).

@@ -17,6 +17,9 @@ const (
 
 // Poll calls look until it answers anything but [fault.InProgress], or an invocation's window is
 // over; then it returns look's last answer, and the state machine calls the stage again.
+//
+// Every call that can answer [fault.InProgress] belongs into look: the state machine allows so many
+// attempts as fill its patience when each has lasted the window.
 func Poll(ctx context.Context, look func(context.Context) error) error {
 	end := time.After(window)
 	tick := time.NewTicker(pause)

@@ -4,11 +4,9 @@ package verify
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 
 	"github.com/harmonix-eks/environment-provider/internal/environment"
-	"github.com/harmonix-eks/environment-provider/internal/fault"
 	"github.com/harmonix-eks/environment-provider/internal/kubectl/client"
 	"github.com/harmonix-eks/environment-provider/internal/stage"
 	"github.com/harmonix-eks/environment-provider/internal/target"
@@ -85,7 +83,7 @@ func nodes(ctx context.Context, c cluster, s environment.State, v *environment.V
 	}
 	ready := 0
 	for _, item := range items {
-		n, err := decode[node](item)
+		n, err := client.Decode[node](item)
 		if err != nil {
 			return err
 		}
@@ -135,16 +133,4 @@ func logConfiguration(ctx context.Context, c cluster, s environment.State, v *en
 	}
 	find(v, "LoggingMissing", "start the same request again", "ConfigMap %s/%s does not exist, so no pod logs to %s", namespace, name, s.Names.LogGroup)
 	return nil
-}
-
-func decode[T any](o client.Object) (T, error) {
-	var target T
-	text, err := json.Marshal(o)
-	if err == nil {
-		err = json.Unmarshal(text, &target)
-	}
-	if err != nil {
-		return target, fault.Wrap(fault.Internal, err, "cannot read an object of the cluster")
-	}
-	return target, nil
 }

@@ -6,8 +6,11 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/harmonix-eks/environment-provider/internal/environment"
 	"github.com/harmonix-eks/environment-provider/internal/record"
@@ -52,6 +55,45 @@ func TestDocumentedJSON(t *testing.T) {
 	for kind, c := range checks {
 		if c.found == 0 {
 			t.Errorf("no document has an example of %s (%s)", kind, c.reason)
+		}
+	}
+}
+
+// TestDocumentedRemoval holds the loop that removes an environment by hand against the stacks there are.
+func TestDocumentedRemoval(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(root, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	loop := regexp.MustCompile(`(?m)^ *for stack in (.+); do$`).FindSubmatch(text)
+	if loop == nil {
+		t.Fatal("README.md has no loop over the stacks")
+	}
+	names := environment.NamesOf(environment.Request{Prefix: "opa", Name: "development"})
+	var got []string
+	for _, part := range strings.Fields(string(loop[1])) {
+		got = append(got, "EKS-ENV-opa-development-"+part)
+	}
+	want := slices.Sorted(slices.Values(names.Stacks()))
+	if diff := cmp.Diff(want, slices.Sorted(slices.Values(got))); diff != "" {
+		t.Errorf("stacks: -want, +README:\n%s", diff)
+	}
+}
+
+// link is a reference from one document to a file of the repository.
+var link = regexp.MustCompile(`\]\(([\w./-]+)(?:#[^)]*)?\)`)
+
+// TestDocumentedLinks follows every relative link of the documents.
+func TestDocumentedLinks(t *testing.T) {
+	for _, file := range append(documents(t), "CHANGELOG.md") {
+		text, err := os.ReadFile(filepath.Join(root, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, match := range link.FindAllStringSubmatch(string(text), -1) {
+			if _, err := os.Stat(filepath.Join(root, filepath.Dir(file), match[1])); err != nil {
+				t.Errorf("%s: the link to %s leads nowhere", file, match[1])
+			}
 		}
 	}
 }

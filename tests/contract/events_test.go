@@ -1,6 +1,7 @@
 package contract_test
 
 import (
+	"maps"
 	"slices"
 	"testing"
 
@@ -76,13 +77,13 @@ func TestRequestEvent(t *testing.T) {
 		if tmpl.resources("AWS::SQS::Queue")[queue] == nil {
 			t.Fatalf("%s: its dead-letter queue %q is not in the template", name, queue)
 		}
-		mayBeWrittenByEvents(t, tmpl, queue)
+		mayBeWrittenBy(t, tmpl, queue, "StateMachine"+name)
 	}
 }
 
-// mayBeWrittenByEvents looks for the queue policy without which EventBridge drops what it cannot
-// deliver, silently.
-func mayBeWrittenByEvents(t *testing.T, tmpl samTemplate, queue string) {
+// mayBeWrittenBy looks for the queue policy without which EventBridge drops what it cannot deliver,
+// silently. rule is the logical id that SAM gives to the rule of an event: the owner's and the event's.
+func mayBeWrittenBy(t *testing.T, tmpl samTemplate, queue, rule string) {
 	t.Helper()
 	for _, policy := range tmpl.resources("AWS::SQS::QueuePolicy") {
 		queues, _ := at(policy, "Properties", "Queues").([]any)
@@ -90,22 +91,24 @@ func mayBeWrittenByEvents(t *testing.T, tmpl samTemplate, queue string) {
 		for _, s := range list {
 			if slices.ContainsFunc(queues, func(q any) bool { return ref(q) == queue }) && ref(at(s, "Resource")) == queue &&
 				at(s, "Effect") == "Allow" && at(s, "Action") == "sqs:SendMessage" && at(s, "Principal", "Service") == "events.amazonaws.com" &&
-				ref(at(s, "Condition", "StringEquals", "aws:SourceAccount")) == "AWS::AccountId" {
+				at(s, "Condition", "ArnEquals", "aws:SourceArn", "Fn::GetAtt") == rule+".Arn" {
 				return
 			}
 		}
 	}
-	t.Errorf("no policy lets EventBridge of this account, and nobody else, write to %s", queue)
+	t.Errorf("no policy lets the rule %s, and nobody else, write to %s", rule, queue)
 }
 
 // An execution that is stopped or times out runs no further state, so a rule calls the recorder
-// (aws-traps.md, row 3.15). FAILED is not in it: the machine records those itself.
+// (aws-traps.md, row 3.15). FAILED is in it for what the machine cannot catch; a record that is there stays.
 func TestEndedEvent(t *testing.T) {
 	tmpl := template(t)
 	var found []any
+	var rule string
 	for id, f := range tmpl.functions() {
 		events, _ := at(f, "Properties", "Events").(map[string]any)
-		for _, e := range events {
+		for name, e := range events {
+			rule = id + name
 			if id != "RecordFailureFunction" {
 				t.Errorf("%s: is called by an event of its own", id)
 			}
@@ -122,7 +125,7 @@ func TestEndedEvent(t *testing.T) {
 		"source":      []any{"aws.states"},
 		"detail-type": []any{"Step Functions Execution Status Change"},
 		"detail": map[string]any{
-			"status":          []any{"ABORTED", "TIMED_OUT"},
+			"status":          []any{"ABORTED", "TIMED_OUT", "FAILED"},
 			"stateMachineArn": []any{map[string]any{"Ref": "StateMachine"}},
 		},
 	}
@@ -132,13 +135,47 @@ func TestEndedEvent(t *testing.T) {
 	if at(found[0], "Properties", "InputPath") != nil {
 		t.Error("InputPath: the recorder reads the event's detail itself")
 	}
+	// What the recorder cannot be told, and what it fails at, waits in a queue that is not the requests'.
+	queue := ref(at(found[0], "Properties", "DeadLetterConfig", "Arn"))
+	mayBeWrittenBy(t, tmpl, queue, rule)
+	failed := tmpl.property(tmpl.functions()["RecordFailureFunction"], "EventInvokeConfig")
+	if got := ref(at(failed, "DestinationConfig", "OnFailure", "Destination")); got != queue {
+		t.Errorf("failed invocations go to %s, undelivered events to %s: want one queue", got, queue)
+	}
+	events, _ := at(stateMachine(t, tmpl), "Properties", "Events").(map[string]any)
+	for name, e := range events {
+		if ref(at(e, "Properties", "DeadLetterConfig", "Arn")) == queue {
+			t.Errorf("%s is also where the requests of %s wait", queue, name)
+		}
+	}
+	for _, q := range slices.Sorted(maps.Keys(tmpl.resources("AWS::SQS::Queue"))) {
+		if !slices.Contains(watched(tmpl), q) {
+			t.Errorf("no alarm watches %s", q)
+		}
+	}
+}
+
+// watched are the queues that have an alarm.
+func watched(tmpl samTemplate) []string {
+	var queues []string
+	for _, alarm := range tmpl.resources("AWS::CloudWatch::Alarm") {
+		dimensions, _ := at(alarm, "Properties", "Dimensions").([]any)
+		for _, d := range dimensions {
+			if at(d, "Name") == "QueueName" {
+				queues = append(queues, ref(at(d, "Value")))
+			}
+		}
+	}
+	return queues
 }
 
 // Every variable that a function reads has to be given to it: without it the function does not start.
 func TestVariables(t *testing.T) {
 	want := map[string][]string{
 		"LockFunction": {"TABLE"}, "CompleteFunction": {"TABLE"}, "RecordFailureFunction": {"TABLE"},
-		"BootstrapFunction":     {"PLATFORM_ACCOUNT"},
+		"BootstrapFunction":     {"PLATFORM_ACCOUNT", "SETTLE_SECONDS"},
+		"PreflightFunction":     {"KUBECTL_LAYERS"},
+		"LoadBalancerFunction":  {"CHART_REPOSITORY", "CHART_VERSION"},
 		"DeployKubectlFunction": {"KUBECTL_FUNCTION", "KUBECTL_LAYERS"},
 	}
 	tmpl := template(t)

@@ -23,9 +23,12 @@ import (
 
 	"github.com/harmonix-eks/environment-provider/infra/templates"
 	"github.com/harmonix-eks/environment-provider/internal/account"
+	"github.com/harmonix-eks/environment-provider/internal/addonroles"
 	"github.com/harmonix-eks/environment-provider/internal/bootstrap"
+	"github.com/harmonix-eks/environment-provider/internal/capacity"
 	"github.com/harmonix-eks/environment-provider/internal/cluster"
 	"github.com/harmonix-eks/environment-provider/internal/deploykubectl"
+	"github.com/harmonix-eks/environment-provider/internal/egress"
 	"github.com/harmonix-eks/environment-provider/internal/environment"
 	"github.com/harmonix-eks/environment-provider/internal/harmonix"
 	"github.com/harmonix-eks/environment-provider/internal/identity"
@@ -49,10 +52,12 @@ type stackTemplate struct {
 // filled from an output that exists.
 func TestStagesAndStackTemplates(t *testing.T) {
 	cases := map[string]struct {
-		reason   string
-		template string
-		run      func(connector) func(context.Context, stage.Input) (any, error)
-		stack    string
+		reason string
+		// template is the stack's, for each node type where it depends on that.
+		template  string
+		templates map[string]string
+		run       func(connector) func(context.Context, stage.Input) (any, error)
+		stack     string
 		// sends are some of the parameters with their values.
 		sends map[string]string
 		// empty are the fields of the section that stay empty, for each node type.
@@ -62,7 +67,7 @@ func TestStagesAndStackTemplates(t *testing.T) {
 			reason: "shared by all environments: no tags and no service role", template: templates.Bootstrap, stack: "EKS-ENV-Bootstrap",
 			sends: map[string]string{"PlatformAccount": "111111111111"},
 			run: func(c connector) func(context.Context, stage.Input) (any, error) {
-				return section(bootstrap.New(c, "111111111111").Run)
+				return section(bootstrap.New(c, bootstrap.Options{PlatformAccount: "111111111111"}).Run)
 			},
 		},
 		"Network": {
@@ -78,6 +83,28 @@ func TestStagesAndStackTemplates(t *testing.T) {
 		"Cluster": {
 			reason: "control plane", template: templates.Cluster, stack: "EKS-ENV-opa-dev-Cluster",
 			run: func(c connector) func(context.Context, stage.Input) (any, error) { return section(cluster.New(c).Run) },
+		},
+		"Egress": {
+			reason: "the ways out", template: templates.Egress, stack: "EKS-ENV-opa-dev-Egress",
+			sends: map[string]string{"ZoneCount": "3", "NatGateways": "single", "PrivateRouteTableIds": "rtb-2,rtb-3,rtb-4", "RouteTableIds": "rtb-1,rtb-2,rtb-3,rtb-4"},
+			run:   func(c connector) func(context.Context, stage.Input) (any, error) { return section(egress.New(c).Run) },
+			// The sample's API is public, so that nothing calls for endpoints.
+			empty: map[string][]string{"MANAGED": {"InterfaceEndpoints"}, "FARGATE": {"InterfaceEndpoints"}},
+		},
+		"Capacity": {
+			reason: "what pods run on", stack: "EKS-ENV-opa-dev-Capacity",
+			templates: map[string]string{"MANAGED": templates.CapacityManaged, "FARGATE": templates.CapacityFargate},
+			sends:     map[string]string{"SubnetIds": "subnet-4,subnet-5,subnet-6"},
+			run:       func(c connector) func(context.Context, stage.Input) (any, error) { return section(capacity.New(c).Run) },
+			empty:     map[string][]string{"MANAGED": {"FargateProfiles"}, "FARGATE": {"NodeGroupName"}},
+		},
+		"AddonRoles": {
+			reason: "roles of service accounts", template: templates.AddonRoles, stack: "EKS-ENV-opa-dev-AddonRoles",
+			sends: map[string]string{"Issuer": "oidc.eks.us-east-1.amazonaws.com/id/A"},
+			run: func(c connector) func(context.Context, stage.Input) (any, error) {
+				return section(addonroles.New(c).Run)
+			},
+			empty: map[string][]string{"FARGATE": {"FluentBitRoleARN"}},
 		},
 		"DeployKubectl": {
 			reason: "the environment's own kubectl function", template: templates.Kubectl, stack: "EKS-ENV-opa-dev-Kubectl",
@@ -95,8 +122,12 @@ func TestStagesAndStackTemplates(t *testing.T) {
 	for name, tc := range cases {
 		for _, nodeType := range []string{"MANAGED", "FARGATE"} {
 			t.Run(name+"/"+nodeType, func(t *testing.T) {
+				text := tc.template
+				if text == "" {
+					text = tc.templates[nodeType]
+				}
 				var parsed stackTemplate
-				if err := json.Unmarshal([]byte(tc.template), &parsed); err != nil {
+				if err := json.Unmarshal([]byte(text), &parsed); err != nil {
 					t.Fatal(err)
 				}
 				cloud := &cloud{template: parsed, nodeType: nodeType}
@@ -110,7 +141,7 @@ func TestStagesAndStackTemplates(t *testing.T) {
 				if got := cloud.update.Get("StackName"); got != tc.stack {
 					t.Errorf("%s: stack %s, want %s", tc.reason, got, tc.stack)
 				}
-				if got := cloud.update.Get("TemplateBody"); got != tc.template {
+				if got := cloud.update.Get("TemplateBody"); got != text {
 					t.Errorf("%s: sends another template, %d bytes long", tc.reason, len(got))
 				}
 				sent := pairs(cloud.update, "Parameters", "ParameterKey", "ParameterValue")
@@ -212,8 +243,9 @@ func sample(nodeType string) stage.Input {
 		OperationsRoleARN: role("operations"), ProvisioningRoleARN: role("provisioning"), ControlPlaneRoleARN: role("control-plane"),
 		ClusterAdminRoleARN: role("admin"), KubectlRoleARN: role("kubectl"),
 	}
+	addons := &environment.AddonRoles{LoadBalancerControllerRoleARN: role("load-balancer-controller")}
 	if nodeType == "MANAGED" {
-		identity.NodeRoleARN = role("node")
+		identity.NodeRoleARN, addons.FluentBitRoleARN = role("node"), role("fluent-bit")
 	} else {
 		identity.PodExecutionRoleARN = role("pod-execution")
 	}
@@ -226,6 +258,7 @@ func sample(nodeType string) stage.Input {
 			Bootstrap: &environment.Bootstrap{ServiceRoleARN: "arn:aws:iam::222222222222:role/EKS-ENV-CloudFormation-us-east-1", ArtifactBucket: "eks-env-artifacts-222222222222-us-east-1"},
 			Network: &environment.Network{
 				VPCID: "vpc-1", PublicSubnetIDs: []string{"subnet-1", "subnet-2", "subnet-3"}, PrivateSubnetIDs: []string{"subnet-4", "subnet-5", "subnet-6"},
+				PublicRouteTableID: "rtb-1", PrivateRouteTableIDs: []string{"rtb-2", "rtb-3", "rtb-4"},
 				ControlPlaneSecurityGroupID: "sg-1", KubectlSecurityGroupID: "sg-2",
 			},
 			Identity: identity,
@@ -233,8 +266,10 @@ func sample(nodeType string) stage.Input {
 				ARN: "arn:aws:eks:us-east-1:222222222222:cluster/opa-dev-cluster", Endpoint: "https://example.com", Version: "1.36",
 				SecurityGroupID: "sg-3", Issuer: "oidc.eks.us-east-1.amazonaws.com/id/A", OIDCProviderARN: "arn:aws:iam::222222222222:oidc-provider/a",
 			},
-			Kubectl: &environment.Kubectl{FunctionARN: "arn:aws:lambda:us-east-1:222222222222:function:EKS-ENV-opa-dev-kubectl", LayerVersion: "1.36"},
-			Access:  &environment.Access{},
+			Kubectl:    &environment.Kubectl{FunctionARN: "arn:aws:lambda:us-east-1:222222222222:function:EKS-ENV-opa-dev-kubectl", LayerVersion: "1.36"},
+			Egress:     &environment.Egress{},
+			Access:     &environment.Access{},
+			AddonRoles: addons,
 		},
 	}
 }
@@ -311,9 +346,11 @@ func (c *cloud) cloudFormation(form url.Values) (int, string) {
 	return http.StatusOK, fmt.Sprintf("<%[1]sResponse><%[1]sResult>%[2]s</%[1]sResult></%[1]sResponse>", action, result)
 }
 
-// outputs are those of the template whose condition holds, each with a value of its own.
+// outputs are those of the template whose condition holds, each with a value of its own. It has as
+// many parts as the ARN of a node group, in which a stage looks for the name.
 func (c *cloud) outputs() string {
-	holds := map[string]bool{"": true, "Managed": c.nodeType == "MANAGED", "Fargate": c.nodeType == "FARGATE"}
+	managed := c.nodeType == "MANAGED"
+	holds := map[string]bool{"": true, "Managed": managed, "ManagedNodes": managed, "Fargate": !managed}
 	var text strings.Builder
 	for name, o := range c.template.Outputs {
 		if !holds[o.Condition] {
@@ -321,7 +358,7 @@ func (c *cloud) outputs() string {
 		}
 		text.WriteString("<member><OutputKey>")
 		_ = xml.EscapeText(&text, []byte(name))
-		text.WriteString("</OutputKey><OutputValue>value-of-" + name + "</OutputValue></member>")
+		text.WriteString("</OutputKey><OutputValue>value/of/" + name + "/1</OutputValue></member>")
 	}
 	return text.String()
 }
@@ -359,6 +396,8 @@ func TestStackTemplatesFitACall(t *testing.T) {
 	for name, text := range map[string]string{
 		"bootstrap": templates.Bootstrap, "network": templates.Network, "identity": templates.Identity,
 		"cluster": templates.Cluster, "kubectl": templates.Kubectl, "provider": templates.Provider,
+		"egress": templates.Egress, "addonroles": templates.AddonRoles,
+		"capacity-managed": templates.CapacityManaged, "capacity-fargate": templates.CapacityFargate,
 	} {
 		if len(text) >= 51_200 {
 			t.Errorf("%s.json: %d bytes", name, len(text))

@@ -16,16 +16,23 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/harmonix-eks/environment-provider/internal/access"
+	"github.com/harmonix-eks/environment-provider/internal/addonroles"
 	"github.com/harmonix-eks/environment-provider/internal/bootstrap"
+	"github.com/harmonix-eks/environment-provider/internal/capacity"
 	"github.com/harmonix-eks/environment-provider/internal/cluster"
+	"github.com/harmonix-eks/environment-provider/internal/clusterdns"
 	"github.com/harmonix-eks/environment-provider/internal/deploykubectl"
+	"github.com/harmonix-eks/environment-provider/internal/egress"
 	"github.com/harmonix-eks/environment-provider/internal/harmonix"
 	"github.com/harmonix-eks/environment-provider/internal/identity"
+	"github.com/harmonix-eks/environment-provider/internal/loadbalancer"
 	"github.com/harmonix-eks/environment-provider/internal/lock"
+	"github.com/harmonix-eks/environment-provider/internal/logging"
 	"github.com/harmonix-eks/environment-provider/internal/network"
 	"github.com/harmonix-eks/environment-provider/internal/preflight"
 	"github.com/harmonix-eks/environment-provider/internal/record"
 	"github.com/harmonix-eks/environment-provider/internal/stage"
+	"github.com/harmonix-eks/environment-provider/internal/verify"
 )
 
 // signature is what a stage's Go side takes and gives.
@@ -47,25 +54,40 @@ func signatures() map[string]signature {
 		"Network":       signatureOf((*network.Stage).Run),
 		"Identity":      signatureOf((*identity.Stage).Run),
 		"Cluster":       signatureOf((*cluster.Stage).Run),
+		"Egress":        signatureOf((*egress.Stage).Run),
 		"DeployKubectl": signatureOf((*deploykubectl.Stage).Run),
 		"Access":        signatureOf((*access.Stage).Run),
+		"Capacity":      signatureOf((*capacity.Stage).Run),
+		"AddonRoles":    signatureOf((*addonroles.Stage).Run),
+		"Logging":       signatureOf((*logging.Stage).Run),
+		"ClusterDNS":    signatureOf((*clusterdns.Stage).Run),
+		"LoadBalancer":  signatureOf((*loadbalancer.Stage).Run),
+		"Verify":        signatureOf((*verify.Stage).Run),
 		"Register":      signatureOf((*harmonix.Stage).Run),
 		"Complete":      signatureOf((*record.Complete).Run),
 		"RecordFailure": signatureOf((*record.Failure).Run),
 	}
 }
 
-// needs are the sections of the state document that a stage reads, by their Go names.
+// needs are the sections of the state document that a stage is given, by their Go names: all that
+// were made before it. Capacity has Egress among them, because nodes join only with a way out.
 var needs = map[string]string{
 	"Lock":          "",
 	"Bootstrap":     "Lock",
 	"Network":       "Lock Bootstrap",
 	"Identity":      "Lock Bootstrap",
 	"Cluster":       "Lock Bootstrap Network Identity",
+	"Egress":        "Lock Bootstrap Network Identity",
 	"DeployKubectl": "Lock Bootstrap Network Identity",
-	"Access":        "Lock Bootstrap Network Identity Cluster Kubectl",
-	"Register":      "Lock Bootstrap Network Identity Cluster Kubectl Access",
-	"Complete":      "Lock Bootstrap Network Identity Cluster Kubectl Access Provider",
+	"Access":        "Lock Bootstrap Network Identity Cluster Egress Kubectl",
+	"Capacity":      "Lock Bootstrap Network Identity Cluster Egress Kubectl Access",
+	"AddonRoles":    "Lock Bootstrap Network Identity Cluster Egress Kubectl Access",
+	"Logging":       "Lock Bootstrap Network Identity Cluster Egress Kubectl Access AddonRoles",
+	"ClusterDNS":    "Lock Bootstrap Network Identity Cluster Egress Kubectl Access Capacity AddonRoles Logging",
+	"LoadBalancer":  "Lock Bootstrap Network Identity Cluster Egress Kubectl Access Capacity AddonRoles Logging ClusterDNS",
+	"Verify":        "Lock Bootstrap Network Identity Cluster Egress Kubectl Access Capacity AddonRoles Logging ClusterDNS LoadBalancer",
+	"Register":      "Lock Bootstrap Network Identity Cluster Egress Kubectl Access Capacity AddonRoles Logging ClusterDNS LoadBalancer Verification",
+	"Complete":      "Lock Bootstrap Network Identity Cluster Egress Kubectl Access Capacity AddonRoles Logging ClusterDNS LoadBalancer Verification Provider",
 }
 
 // The definition is walked with the JSON that the Go stages really give and take. Results hold only
@@ -80,7 +102,8 @@ func TestWalk(t *testing.T) {
 	cases := map[string]scenario{
 		"Succeeds": {reason: "no stage fails", end: "Complete"},
 		"Siblings": {reason: "both branches may fail; both causes are kept", failed: []string{"Network", "Identity"}, end: "Failed"},
-		"Beside":   {reason: "as above, for the second Parallel", failed: []string{"Cluster", "DeployKubectl"}, end: "Failed"},
+		"Beside":   {reason: "as above, for the second Parallel", failed: []string{"Cluster", "Egress", "DeployKubectl"}, end: "Failed"},
+		"Workload": {reason: "as above, for the third Parallel, whose branches have more than one stage", failed: []string{"Capacity", "Logging"}, end: "Failed"},
 		"Recorder": {reason: "the recorder's own failure is said, not hidden", failed: []string{"Access", "RecordFailure"}, end: "FailedUnrecorded"},
 	}
 	for name := range definition(t).tasks() {

@@ -49,6 +49,8 @@ def orchestrator(cloud: Cloud) -> dict[str, str]:
             "local",
             "--parameter-overrides",
             f"Architecture={architecture}",
+            # Nothing is eventually consistent here.
+            "SettleSeconds=0",
             # The chart of the same name that the local cloud serves: see docs/local-cloud.md.
             f"ChartRepository={cloud.settings['LOCALCLOUD_CHARTS']}",
         ],

@@ -34,6 +34,21 @@ CASES: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"nodeType": "MANAGED", "amiType": "AL2_x86_64"},
         ['/amiType: got "AL2_x86_64"'],
     ),
+    "sizes out of order": (
+        {"nodeType": "MANAGED", "nodeGroupMinSize": 3, "nodeGroupDesiredSize": 2, "nodeGroupMaxSize": 4},
+        ["/nodeGroupDesiredSize: got min 3, desired 2, max 4", "min ≤ desired ≤ max"],
+    ),
+    "disk below the image's need": ({"nodeType": "MANAGED", "nodeGroupDiskSize": 8}, ["/nodeGroupDiskSize: got the number 8", "20"]),
+    "instance type of another architecture": (
+        {"nodeType": "MANAGED", "instanceType": "m6g.large", "amiType": "AL2023_x86_64_STANDARD"},
+        ['/instanceType: got "m6g.large"', "arm64", "AL2023_ARM_64_STANDARD"],
+    ),
+    "unknown endpoint": ({"interfaceEndpoints": ["sts", "moon"]}, ['/interfaceEndpoints/1: got "moon"', '"sts"']),
+    "unknown number of NAT gateways": ({"natGateways": "two"}, ['/natGateways: got "two"', '"single"', '"perAz"']),
+    "chart repository without encryption": (
+        {"chart": {"repository": "http://example.com/charts"}},
+        ['/chart/repository: got "http://example.com/charts"'],
+    ),
     "version without support": ({"kubernetesVersion": "1.30"}, ['/kubernetesVersion: got "1.30"', "1.36"]),
     "version that is none": ({"kubernetesVersion": "latest"}, ['/kubernetesVersion: got "latest"', "1.36"]),
     "no environment role": ({"environmentRole": None}, ["/environmentRole: got nothing"]),

@@ -37,7 +37,8 @@ def test_executions_that_began_together_made_one_bootstrap_stack(world: World, e
 
 
 def test_other_region_has_its_stacks_there(world: World, examples: dict[str, Environment]) -> None:
-    there = {f"EKS-ENV-opa-europe-{part}" for part in ("Network", "Identity", "Cluster", "Kubectl", "Stack")}
+    parts = ("Network", "Identity", "Cluster", "Egress", "Kubectl", "Capacity", "AddonRoles", "Stack")
+    there = {f"EKS-ENV-opa-europe-{part}" for part in parts}
     assert there <= set(world.stacks("222222222222", "eu-west-1"))
     assert not there & set(world.stacks("222222222222", "us-east-1"))
     assert examples["other-region"].result["cluster"]["arn"] == "arn:aws:eks:eu-west-1:222222222222:cluster/opa-europe-cluster"

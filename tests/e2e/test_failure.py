@@ -18,7 +18,7 @@ OBSTACLE = "opa-blocked-provisioning-role"
 @pytest.fixture(scope="module")
 def request_() -> Request:
     """A request whose Identity stack wants a role name that is taken."""
-    return example("fargate", name="blocked", cidr="10.60.0.0/24")
+    return example("fargate", name="blocked", cidr="10.60.0.0/24", natGateways="perAz")
 
 
 @pytest.fixture(scope="module")
@@ -81,3 +81,12 @@ def test_same_request_goes_on_when_the_obstacle_is_gone(
     changes = {stage["stage"]: stage["change"] for stage in result["stages"]}
     assert (changes["Network"], changes["Identity"], changes["Cluster"]) == ("unchanged", "created", "created")
     assert [row["status"] for row in provider.past(request_)] == ["FAILED", "SUCCEEDED"]
+
+
+def test_nat_gateway_in_every_zone_is_made_on_request(provider: Provider, world: World, request_: Request) -> None:
+    made = json.loads(provider.past(request_)[-1]["document"])
+    filters = [{"Name": "vpc-id", "Values": [made["network"]["vpcId"]]}]
+    gateways = world.target("ec2").describe_nat_gateways(Filters=filters)["NatGateways"]
+    assert len({gateway["SubnetId"] for gateway in gateways}) == 2
+    (item,) = [i for i in made["cost"]["items"] if i["what"] == "NAT gateway with its address"]
+    assert item["count"] == 2

@@ -2,40 +2,57 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 
-from e2e.provider import Environment, Provider
+import pytest
+
+from e2e.provider import Environment, Execution, Provider
 from e2e.world import World
 
+STAGES = [
+    "Lock", "Bootstrap", "Network", "Identity", "Cluster", "Egress", "DeployKubectl", "Access",
+    "Capacity", "AddonRoles", "Logging", "ClusterDNS", "LoadBalancer", "Verify", "Register",
+]
 
-def test_every_stage_is_unchanged(provider: Provider, fargate: Environment) -> None:
-    result = provider.run(fargate.request).succeeded().result
-    assert {stage["stage"]: stage["change"] for stage in result["stages"]} == {
-        "Lock": "unchanged", "Bootstrap": "unchanged", "Network": "unchanged", "Identity": "unchanged",
-        "Cluster": "unchanged", "DeployKubectl": "unchanged", "Access": "unchanged", "Register": "unchanged",
-    }
+
+@dataclasses.dataclass(frozen=True)
+class Again:
+    """An environment whose request was sent once more, at a time."""
+
+    environment: Environment
+    execution: Execution
+    since: float
+
+
+@pytest.fixture(scope="module", params=["fargate", "managed-nodes"])
+def again(provider: Provider, examples: dict[str, Environment], request: pytest.FixtureRequest) -> Again:
+    """An example, applied again while nothing else is at work."""
+    environment, since = examples[request.param], time.time()
+    return Again(environment, provider.run(environment.request).succeeded(), since)
+
+
+def test_every_stage_is_unchanged(again: Again) -> None:
+    result = again.execution.result
+    assert {stage["stage"]: stage["change"] for stage in result["stages"]} == dict.fromkeys(STAGES, "unchanged")
     assert result["changed"] is False
-    assert result["outputs"] == fargate.result["outputs"]
+    assert result["findings"] == []
+    assert result["outputs"] == again.environment.result["outputs"]
 
 
-def test_no_call_changes_anything_in_the_target_account(provider: Provider, world: World, fargate: Environment) -> None:
+def test_no_call_changes_anything_in_the_target_account(world: World, again: Again) -> None:
     # The record does see such calls: the first execution made some.
-    assert world.calls(0, fargate.account)
-    since = time.time()
-    provider.run(fargate.request).succeeded()
-    assert world.calls(since, fargate.account) == []
+    assert world.calls(0, again.environment.account)
+    assert world.calls(again.since, again.environment.account) == []
 
 
-def test_orchestrator_writes_its_lock_and_history_only(provider: Provider, world: World, fargate: Environment) -> None:
-    since = time.time()
-    provider.run(fargate.request).succeeded()
-    written = {call.partition(" by ")[0] for call in world.calls(since, "111111111111")}
+def test_orchestrator_writes_its_lock_and_history_only(world: World, again: Again) -> None:
+    written = {call.partition(" by ")[0] for call in world.calls(again.since, "111111111111")}
     assert written == {"states:StartExecution", "dynamodb:PutItem", "dynamodb:DeleteItem"}
 
 
-def test_nothing_is_written_into_the_cluster(provider: Provider, world: World, fargate: Environment) -> None:
+def test_nothing_is_written_into_the_cluster(world: World, again: Again) -> None:
+    cluster = again.environment.result["cluster"]["name"]
     # The filter does see such writes: the first execution made some.
-    assert world.writes("opa-development-cluster")
-    since = time.time()
-    provider.run(fargate.request).succeeded()
-    assert world.writes("opa-development-cluster", since) == []
+    assert world.writes(cluster)
+    assert world.writes(cluster, again.since) == []

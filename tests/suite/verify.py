@@ -43,9 +43,10 @@ def linted() -> str:
 
 
 def generated() -> str:
-    """The committed templates, picture and reference of the request are what their sources make."""
+    """The committed templates, picture and references of request and roles are what their sources make."""
     problem = run(sys.executable, "-m", "suite.picture", "--check")
     problem += run(sys.executable, "-m", "suite.request_doc", "--check")
+    problem += run(sys.executable, "-m", "suite.iam_doc", "--check")
     with tempfile.TemporaryDirectory() as fresh:
         problem += run("go", "run", "./infra", "-out", fresh, PATH=f"{NODE}{os.pathsep}{os.environ['PATH']}")
         for file in sorted(pathlib.Path(fresh).iterdir()):

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/harmonix-eks/environment-provider/internal/fault"
+	"github.com/harmonix-eks/environment-provider/internal/kubectl/protocol"
 )
 
 // Chart is a Helm release as it should be.
@@ -39,7 +40,7 @@ func (c *Client) Install(ctx context.Context, chart Chart) ([]Change, error) {
 	} else {
 		properties["Chart"], properties["Repository"], properties["Version"] = chart.Name, chart.Repository, chart.Version
 	}
-	return c.change(ctx, "Custom::AWSCDK-EKS-HelmChart", properties)
+	return c.change(ctx, "Update", protocol.Chart, properties)
 }
 
 // Patch merges patch into an object, such as "deployment/coredns", strategically.
@@ -48,7 +49,7 @@ func (c *Client) Patch(ctx context.Context, namespace, object string, patch any)
 	if err != nil {
 		return fault.Wrap(fault.Internal, err, "cannot encode a patch of %s", object)
 	}
-	_, err = c.call(ctx, "Update", "Custom::AWSCDK-EKS-KubernetesPatch", map[string]string{
+	_, err = c.call(ctx, "Update", protocol.Patch, map[string]string{
 		"ResourceName":      object,
 		"ResourceNamespace": namespace,
 		"ApplyPatchJson":    string(text),
@@ -58,9 +59,9 @@ func (c *Client) Patch(ctx context.Context, namespace, object string, patch any)
 	return err
 }
 
-// change sends an update that reports what it changed.
-func (c *Client) change(ctx context.Context, resource string, properties map[string]string) ([]Change, error) {
-	value, err := c.call(ctx, "Update", resource, properties)
+// change sends a request that reports what it changed.
+func (c *Client) change(ctx context.Context, request, resource string, properties map[string]string) ([]Change, error) {
+	value, err := c.call(ctx, request, resource, properties)
 	if err != nil {
 		return nil, err
 	}

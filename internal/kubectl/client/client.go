@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
@@ -15,6 +16,7 @@ import (
 	"github.com/harmonix-eks/environment-provider/internal/account"
 	"github.com/harmonix-eks/environment-provider/internal/environment"
 	"github.com/harmonix-eks/environment-provider/internal/fault"
+	"github.com/harmonix-eks/environment-provider/internal/kubectl/protocol"
 )
 
 type invoker interface {
@@ -32,8 +34,25 @@ func New(api invoker, function, cluster, roleARN string) *Client {
 	return &Client{api: api, function: function, cluster: cluster, role: roleARN}
 }
 
+// ErrRefused is matched by an error whose cause is the cluster's own refusal, by authentication or
+// by RBAC. A refusal by IAM or by the kubectl function does not match it.
+var ErrRefused = errors.New("refused by the cluster")
+
 // Object is a Kubernetes object as JSON has it.
 type Object map[string]any
+
+// Decode reads an object into a type with JSON tags.
+func Decode[T any](o Object) (T, error) {
+	var target T
+	text, err := json.Marshal(o)
+	if err == nil {
+		err = json.Unmarshal(text, &target)
+	}
+	if err != nil {
+		return target, fault.Wrap(fault.Internal, err, "cannot read a %T", target)
+	}
+	return target, nil
+}
 
 // Change is what happened to one object.
 type Change struct {
@@ -44,20 +63,24 @@ type Change struct {
 
 // Summarize returns the changes as one, and what was changed by name. All new is a creation.
 func Summarize(changes []Change) (environment.Change, []string) {
-	summary, objects := environment.Created, []string(nil)
+	var objects []string
+	created := 0
 	for _, c := range changes {
-		if c.Change == environment.Unchanged {
-			continue
+		if c.Change != environment.Unchanged {
+			objects = append(objects, c.Object)
 		}
-		objects = append(objects, c.Object)
+		if c.Change == environment.Created {
+			created++
+		}
 	}
 	switch {
 	case len(objects) == 0:
-		summary = environment.Unchanged
-	case slices.ContainsFunc(changes, func(c Change) bool { return c.Change != environment.Created }):
-		summary = environment.Updated
+		return environment.Unchanged, nil
+	case created == len(changes):
+		return environment.Created, objects
+	default:
+		return environment.Updated, objects
 	}
-	return summary, objects
 }
 
 // Apply makes the objects so, and returns what that changed, object by object.
@@ -66,15 +89,28 @@ func (c *Client) Apply(ctx context.Context, objects ...Object) ([]Change, error)
 	if err != nil {
 		return nil, fault.Wrap(fault.Internal, err, "cannot encode %d objects", len(objects))
 	}
-	return c.change(ctx, "Custom::AWSCDK-EKS-KubernetesResource", map[string]string{
+	return c.change(ctx, "Update", protocol.Resource, map[string]string{
 		"Manifest":      string(manifest),
+		"ReportChanges": "true",
+	})
+}
+
+// Create makes an object that must not exist; one that does is a [fault.Conflict] and is not touched.
+func (c *Client) Create(ctx context.Context, object Object) ([]Change, error) {
+	manifest, err := json.Marshal([]Object{object})
+	if err != nil {
+		return nil, fault.Wrap(fault.Internal, err, "cannot encode an object")
+	}
+	return c.change(ctx, "Create", protocol.Resource, map[string]string{
+		"Manifest":      string(manifest),
+		"Overwrite":     "false",
 		"ReportChanges": "true",
 	})
 }
 
 // List returns all objects of a kind in a namespace.
 func (c *Client) List(ctx context.Context, kind, namespace string) ([]Object, error) {
-	value, err := c.call(ctx, "Create", "Custom::AWSCDK-EKS-KubernetesObjectValue", map[string]string{
+	value, err := c.call(ctx, "Create", protocol.Value, map[string]string{
 		"ObjectType":      kind,
 		"ObjectNamespace": namespace,
 		"JsonPath":        "@",
@@ -130,7 +166,11 @@ func (c *Client) functionFault(payload []byte) error {
 	if !slices.Contains(fault.Codes(), code) {
 		code = fault.Transient
 	}
-	return fault.New(code, "%s: %s", c.function, failure.Message)
+	f := fault.New(code, "%s: %s", c.function, failure.Message)
+	if code == fault.AccessDenied && strings.HasPrefix(failure.Message, protocol.Refused) {
+		f.Err = ErrRefused
+	}
+	return f
 }
 
 // classify knows the states in which Lambda refuses to run a function in a VPC for a while

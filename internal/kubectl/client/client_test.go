@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"strings"
 	"testing"
 
@@ -15,6 +16,7 @@ import (
 
 	"github.com/harmonix-eks/environment-provider/internal/fault"
 	"github.com/harmonix-eks/environment-provider/internal/kubectl/client"
+	"github.com/harmonix-eks/environment-provider/internal/kubectl/protocol"
 )
 
 // function answers an invocation and keeps what it was asked.
@@ -159,5 +161,113 @@ func TestSummarize(t *testing.T) {
 				t.Errorf("%s (-want +got):\n%s", tc.reason, diff)
 			}
 		})
+	}
+}
+
+func TestCreate(t *testing.T) {
+	f := &function{payload: `{"Data": {"Value": "[{\"object\":\"ConfigMap kube-system/a\",\"change\":\"created\"}]"}}`}
+	changes, err := f.client().Create(t.Context(), client.Object{"kind": "ConfigMap"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]client.Change{{Object: "ConfigMap kube-system/a", Change: "created"}}, changes); diff != "" {
+		t.Errorf("changes (-want +got):\n%s", diff)
+	}
+	want := map[string]any{
+		"RequestType": "Create", "ResourceType": "Custom::AWSCDK-EKS-KubernetesResource",
+		"ResourceProperties": map[string]any{
+			"ClusterName": "opa-dev-cluster", "RoleArn": "arn:admin", "Manifest": `[{"kind":"ConfigMap"}]`, "Overwrite": "false", "ReportChanges": "true",
+		},
+	}
+	if diff := cmp.Diff(want, f.request(t)); diff != "" {
+		t.Errorf("request (-want +got):\n%s", diff)
+	}
+}
+
+func TestInstall(t *testing.T) {
+	common := map[string]any{
+		"ClusterName": "opa-dev-cluster", "RoleArn": "arn:admin", "Release": "r", "Namespace": "n", "Values": `{"a":1}`,
+		"UpgradeCrds": "true", "ReportChanges": "true",
+	}
+	cases := map[string]struct {
+		reason     string
+		repository string
+		want       map[string]any
+	}{
+		"Repository": {"a repository has many charts", "https://charts.example", map[string]any{"Chart": "c", "Repository": "https://charts.example", "Version": "1.2.3"}},
+		"Registry":   {"so has a registry", "oci://registry.example/charts", map[string]any{"Chart": "c", "Repository": "oci://registry.example/charts", "Version": "1.2.3"}},
+		"Asset":      {"an object is one version of one chart", "s3://bucket/c.zip", map[string]any{"ChartAssetURL": "s3://bucket/c.zip"}},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			f := &function{payload: `{"Data": {"Value": "[{\"object\":\"Release n/r\",\"change\":\"updated\"}]"}}`}
+			changes, err := f.client().Install(t.Context(), client.Chart{
+				Release: "r", Namespace: "n", Name: "c", Repository: tc.repository, Version: "1.2.3", Values: map[string]any{"a": 1},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff([]client.Change{{Object: "Release n/r", Change: "updated"}}, changes); diff != "" {
+				t.Errorf("%s: changes (-want +got):\n%s", tc.reason, diff)
+			}
+			maps.Copy(tc.want, common)
+			want := map[string]any{"RequestType": "Update", "ResourceType": "Custom::AWSCDK-EKS-HelmChart", "ResourceProperties": tc.want}
+			if diff := cmp.Diff(want, f.request(t)); diff != "" {
+				t.Errorf("%s: request (-want +got):\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+func TestPatch(t *testing.T) {
+	f := &function{payload: `null`}
+	if err := f.client().Patch(t.Context(), "kube-system", "deployment/coredns", map[string]any{"spec": 1}); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]any{
+		"RequestType": "Update", "ResourceType": "Custom::AWSCDK-EKS-KubernetesPatch",
+		"ResourceProperties": map[string]any{
+			"ClusterName": "opa-dev-cluster", "RoleArn": "arn:admin", "ResourceName": "deployment/coredns", "ResourceNamespace": "kube-system",
+			"ApplyPatchJson": `{"spec":1}`, "RestorePatchJson": "{}", "PatchType": "strategic",
+		},
+	}
+	if diff := cmp.Diff(want, f.request(t)); diff != "" {
+		t.Errorf("request (-want +got):\n%s", diff)
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	cases := map[string]struct {
+		reason   string
+		function function
+		want     bool
+	}{
+		"Cluster":  {"RBAC or authentication", function{kind: "Unhandled", payload: `{"errorType": "AccessDenied", "errorMessage": "` + protocol.Refused + `no"}`}, true},
+		"Function": {"a role that is not on its list", function{kind: "Unhandled", payload: `{"errorType": "AccessDenied", "errorMessage": "this function may not assume role r"}`}, false},
+		"Other":    {"another code says something else", function{kind: "Unhandled", payload: `{"errorType": "Failed", "errorMessage": "` + protocol.Refused + `no"}`}, false},
+		"Lambda":   {"the stage may not invoke", function{err: &smithy.GenericAPIError{Code: "AccessDeniedException"}}, false},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			_, err := tc.function.client().List(t.Context(), "configmaps", "kube-system")
+			if err == nil || errors.Is(err, client.ErrRefused) != tc.want {
+				t.Errorf("%s: %v", tc.reason, err)
+			}
+		})
+	}
+}
+
+func TestDecode(t *testing.T) {
+	type named struct {
+		Metadata struct {
+			Name string `json:"name"`
+		} `json:"metadata"`
+	}
+	got, err := client.Decode[named](client.Object{"kind": "Node", "metadata": map[string]any{"name": "n"}})
+	if err != nil || got.Metadata.Name != "n" {
+		t.Errorf("%v, %v", got, err)
+	}
+	if _, err := client.Decode[named](client.Object{"metadata": "none"}); fault.CodeOf(err) != fault.Internal {
+		t.Errorf("an object of another form: %v", err)
 	}
 }

@@ -2,12 +2,10 @@ package client
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"time"
 
 	"github.com/harmonix-eks/environment-provider/internal/environment"
-	"github.com/harmonix-eks/environment-provider/internal/fault"
 )
 
 // Deployment is what a stage looks at in a Deployment: its pods' annotations and how far its
@@ -80,22 +78,13 @@ func (c *Client) Deployment(ctx context.Context, namespace, name string) (Deploy
 		return Deployment{}, false, err
 	}
 	for _, item := range items {
-		var d Deployment
-		if err := item.into(&d); err != nil {
-			return Deployment{}, false, fault.Wrap(fault.Internal, err, "cannot read a Deployment of %s", namespace)
+		d, err := Decode[Deployment](item)
+		if err != nil {
+			return Deployment{}, false, err
 		}
 		if d.Metadata.Name == name {
 			return d, true, nil
 		}
 	}
 	return Deployment{}, false, nil
-}
-
-// into decodes the object into a struct with JSON tags.
-func (o Object) into(target any) error {
-	text, err := json.Marshal(o)
-	if err != nil {
-		return err
-	}
-	return json.Unmarshal(text, target)
 }

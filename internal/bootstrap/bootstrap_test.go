@@ -1,0 +1,50 @@
+package bootstrap
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/harmonix-eks/environment-provider/internal/fault"
+	"github.com/harmonix-eks/environment-provider/internal/stack"
+)
+
+var _ reader = (*stack.Engine)(nil)
+
+// events is a stack whose last event was at a time, or that is not read at all.
+type events struct {
+	t    *testing.T
+	last time.Time
+	none bool
+}
+
+func (e events) LastEvent(context.Context, string) (time.Time, error) {
+	if e.none {
+		e.t.Error("the stack's events were read without need")
+	}
+	return e.last, nil
+}
+
+func TestSettled(t *testing.T) {
+	now := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
+	cases := map[string]struct {
+		reason string
+		settle time.Duration
+		events events
+		code   fault.Code
+	}{
+		"Fresh":     {reason: "not known everywhere yet", settle: 15 * time.Second, events: events{last: now.Add(-4 * time.Second)}, code: fault.InProgress},
+		"Settled":   {reason: "long enough ago", settle: 15 * time.Second, events: events{last: now.Add(-15 * time.Second)}},
+		"Forgotten": {reason: "a stack without events is old", settle: 15 * time.Second},
+		"Off":       {reason: "where IAM knows everything at once", events: events{last: now, none: true}},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			tc.events.t = t
+			s := New(nil, Options{Settle: tc.settle, Now: func() time.Time { return now }})
+			if err := s.settled(t.Context(), tc.events, "id"); fault.CodeOf(err) != tc.code {
+				t.Errorf("%s: got %v, want %q", tc.reason, err, tc.code)
+			}
+		})
+	}
+}

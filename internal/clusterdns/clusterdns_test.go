@@ -1,0 +1,88 @@
+package clusterdns
+
+import (
+	"context"
+	"encoding/json"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/harmonix-eks/environment-provider/internal/fault"
+	"github.com/harmonix-eks/environment-provider/internal/kubectl/client"
+)
+
+var _ cluster = (*client.Client)(nil)
+
+// fakeCluster has a CoreDNS that comes after some looks, and takes patches.
+type fakeCluster struct {
+	// comes is the number of looks after which the Deployment is there.
+	comes    int
+	compute  string
+	ready    bool
+	patchErr []error
+
+	looks   int
+	patches []string
+}
+
+func (c *fakeCluster) Deployment(context.Context, string, string) (client.Deployment, bool, error) {
+	c.looks++
+	var d client.Deployment
+	if c.compute != "" {
+		d.Spec.Template.Metadata.Annotations = map[string]string{computeType: c.compute}
+	}
+	if c.ready {
+		d.Status.Replicas, d.Status.UpdatedReplicas, d.Status.AvailableReplicas = 2, 2, 2
+	}
+	return d, c.looks > c.comes, nil
+}
+
+func (c *fakeCluster) Patch(_ context.Context, namespace, object string, patch any) error {
+	text, err := json.Marshal(patch)
+	if err != nil {
+		return err
+	}
+	c.patches = append(c.patches, namespace+" "+object+" "+string(text))
+	if n := len(c.patches); n <= len(c.patchErr) {
+		return c.patchErr[n-1]
+	}
+	c.compute, c.ready = "fargate", true
+	return nil
+}
+
+func TestConverge(t *testing.T) {
+	const patch = `kube-system deployment/coredns {"spec":{"template":{"metadata":{"annotations":{"eks.amazonaws.com/compute-type":"fargate"}}}}}`
+	cases := map[string]struct {
+		reason  string
+		cluster fakeCluster
+		fargate bool
+		code    fault.Code
+		took    time.Duration
+		patches []string
+	}{
+		"Nodes":     {"on nodes it runs as EKS made it", fakeCluster{compute: "ec2", ready: true}, false, "", 0, nil},
+		"Moved":     {"on Fargate it is moved there once", fakeCluster{compute: "ec2", ready: true}, true, "", 2 * time.Second, []string{patch}},
+		"Unset":     {"the annotation may be missing", fakeCluster{}, true, "", 2 * time.Second, []string{patch}},
+		"There":     {"what has been moved is left alone", fakeCluster{compute: "fargate", ready: true}, true, "", 0, nil},
+		"Comes":     {"EKS makes it after the cluster", fakeCluster{comes: 2, ready: true}, false, "", 4 * time.Second, nil},
+		"Never":     {"an attempt lasts its window", fakeCluster{}, false, "InProgress", 25 * time.Second, nil},
+		"Busy":      {"a patch that has to wait is part of what is polled", fakeCluster{patchErr: []error{fault.New(fault.InProgress, "m")}}, true, "", 4 * time.Second, []string{patch, patch}},
+		"Forbidden": {"a refusal is one at once", fakeCluster{patchErr: []error{fault.New(fault.AccessDenied, "m")}}, true, "AccessDenied", 0, []string{patch}},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				start := time.Now()
+				_, err := converge(t.Context(), &tc.cluster, tc.fargate)
+				if code, took := fault.CodeOf(err), time.Since(start); code != tc.code || took != tc.took {
+					t.Errorf("%s: %q (%v) after %s, want %q after %s", tc.reason, code, err, took, tc.code, tc.took)
+				}
+				if diff := cmp.Diff(tc.patches, tc.cluster.patches); diff != "" {
+					t.Errorf("%s: patches (-want +got):\n%s", tc.reason, diff)
+				}
+			})
+		})
+	}
+}

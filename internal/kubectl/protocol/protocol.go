@@ -1,0 +1,16 @@
+// Package protocol holds the words of the kubectl function's wire protocol that both the function
+// and its callers use (kubectl-protocol.md, section 1). It must not know either side.
+package protocol
+
+// The resource types are the CDK's.
+const (
+	Resource = "Custom::AWSCDK-EKS-KubernetesResource"
+	Patch    = "Custom::AWSCDK-EKS-KubernetesPatch"
+	Value    = "Custom::AWSCDK-EKS-KubernetesObjectValue"
+	Chart    = "Custom::AWSCDK-EKS-HelmChart"
+)
+
+// Refused begins the message of an AccessDenied that is the cluster's own, so that a caller can tell
+// it from one by IAM or by the function: a refusal by the cluster can pass when an access entry is
+// new. An answer has nothing but a code and a message to say it with.
+const Refused = "refused by the cluster: "

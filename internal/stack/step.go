@@ -1,0 +1,153 @@
+package stack
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strconv"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
+)
+
+// Kind is a kind of update that a service combines with no other: EKS takes one kind of change to a
+// cluster or a node group per call (aws-traps.md, rows 1.5 and 1.24).
+type Kind struct {
+	// Parameters are those whose change is of this kind.
+	Parameters []string
+	// Rest adds everything that no other kind names: the template, the tags, which reach every
+	// resource, and the other parameters. A spec with kinds has one that does.
+	Rest bool
+	// Replaces says that a change of this kind makes the resource anew, with everything at once.
+	Replaces bool
+}
+
+// names reports whether a change of the parameter is of this kind.
+func (k Kind) names(parameter string) bool { return slices.Contains(k.Parameters, parameter) }
+
+// kinds are the spec's, or the one kind that everything is.
+func (s Spec) kinds() []Kind {
+	if len(s.Kinds) == 0 {
+		return []Kind{{Rest: true}}
+	}
+	return s.Kinds
+}
+
+// step is one update on the way of a stack to its spec.
+type step struct {
+	spec Spec
+	// kind is of its own for every step, so that a run starts each of them once.
+	kind kind
+}
+
+// stepKind is the kind of the i-th step's operation.
+func stepKind(i int) kind {
+	if i == 0 {
+		return kindUpdate
+	}
+	return kindUpdate + kind(strconv.Itoa(i))
+}
+
+// pending lists the updates that lead from the live stack to its spec, in the order of the spec's
+// kinds, by reading only: asking UpdateStack and being told "No updates are to be performed" would
+// be a mutating call in every re-apply. Each is made from what is live, so only the first is of use
+// before the next look.
+func (c *convergence) pending(ctx context.Context, live Description) ([]step, error) {
+	d := difference{spec: c.spec, live: live, want: withDefaults(c.spec.Parameters, c.spec.Template)}
+	kinds := c.spec.kinds()
+	// The template, the one comparison that costs a call, is left out where the answer is known.
+	rest := slices.IndexFunc(kinds, func(k Kind) bool { return k.Rest })
+	if !d.differs(kinds[rest]) || slices.ContainsFunc(kinds[:rest], d.differs) {
+		// Original: the processed template has its transforms applied.
+		out, err := c.api.GetTemplate(ctx, &cloudformation.GetTemplateInput{StackName: &live.StackID, TemplateStage: types.TemplateStageOriginal})
+		if err != nil {
+			return nil, classify(err, "cloudformation:GetTemplate", c.spec.Name)
+		}
+		d.template = aws.ToString(out.TemplateBody)
+		d.templateDiffers = !sameJSON(d.template, c.spec.Template)
+	}
+	var steps []step
+	for i, k := range kinds {
+		switch {
+		case !d.differs(k):
+		case k.Replaces:
+			return []step{{c.spec, stepKind(i)}}, nil
+		default:
+			steps = append(steps, step{d.only(k, d.differs(kinds[rest]) && i < rest), stepKind(i)})
+		}
+	}
+	return steps, nil
+}
+
+// difference is what keeps a live stack from being its spec.
+type difference struct {
+	spec Spec
+	live Description
+	// want are the spec's parameters with the template's defaults.
+	want map[string]string
+	// template is the live one, if it was read.
+	template        string
+	templateDiffers bool
+}
+
+// differs reports whether anything of kind k does.
+func (d difference) differs(k Kind) bool {
+	for name := range d.want {
+		if d.of(k, name) && !d.same(name) {
+			return true
+		}
+	}
+	if !k.Rest {
+		return false
+	}
+	for name := range d.live.Parameters {
+		if _, wanted := d.want[name]; !wanted {
+			return true
+		}
+	}
+	return d.templateDiffers || !maps.Equal(d.live.Tags, d.spec.Tags) || !sameRole(d.live.RoleARN, d.spec.RoleARN)
+}
+
+// of reports whether a change of the parameter is of kind k. One that the live stack does not know
+// yet comes with its template, and so with the rest.
+func (d difference) of(k Kind, name string) bool {
+	_, known := d.live.Parameters[name]
+	if k.names(name) {
+		return known || k.Rest
+	}
+	named := slices.ContainsFunc(d.spec.kinds(), func(other Kind) bool { return other.names(name) })
+	return k.Rest && (!named || !known)
+}
+
+func (d difference) same(name string) bool {
+	value, ok := d.live.Parameters[name]
+	return ok && value == d.want[name]
+}
+
+// only is the spec as far as kind k goes; where the rest is still to come, on the live template.
+func (d difference) only(k Kind, beforeRest bool) Spec {
+	s := d.spec
+	if beforeRest {
+		s.Template, s.Tags = d.template, d.live.Tags
+		s.Parameters = maps.Clone(d.live.Parameters)
+		for _, name := range k.Parameters {
+			if _, known := s.Parameters[name]; known {
+				s.Parameters[name] = d.want[name]
+			}
+		}
+		return s
+	}
+	s.Parameters = maps.Clone(d.spec.Parameters)
+	for name := range d.want {
+		if value, known := d.live.Parameters[name]; known && !d.of(k, name) && value != d.want[name] {
+			s.Parameters[name] = value
+		}
+	}
+	return s
+}
+
+// sameRole compares service roles. A live stack without one counts as equal: every stack is
+// created with its role, which sticks (aws-traps.md, row 1.64), so that only an emulator that does
+// not report the role answers like that. Any real change sends the role anyway.
+func sameRole(live, want string) bool { return live == "" || live == want }

@@ -1,0 +1,164 @@
+package contract_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/harmonix-eks/environment-provider/internal/environment"
+	"github.com/harmonix-eks/environment-provider/internal/record"
+	"github.com/harmonix-eks/environment-provider/internal/stage"
+)
+
+// TestResultExample holds the documented result against the schema and the code that writes it.
+func TestResultExample(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(root, "docs", "result.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	validResult(t, text)
+	decodesTo[record.Result](t, text)
+}
+
+// TestResultOfAnExecution holds what the Complete stage makes against the schema. The schema knows
+// no further properties, so a field that is new in the code has to be described there.
+func TestResultOfAnExecution(t *testing.T) {
+	cases := map[string]struct {
+		reason string
+		input  stage.Input
+	}{
+		"Fargate": {"the smallest environment", finished(environment.NodeTypeFargate)},
+		"Managed": {"with a warning, a finding, and endpoints", troubled(finished(environment.NodeTypeManaged))},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			complete := record.NewComplete(record.NewHistory(forgetful{}, "table"), forgetful{})
+			result, err := complete.Run(t.Context(), tc.input)
+			if err != nil {
+				t.Fatalf("%s: %v", tc.reason, err)
+			}
+			text, err := json.Marshal(result)
+			if err != nil {
+				t.Fatal(err)
+			}
+			validResult(t, text)
+		})
+	}
+}
+
+// TestResultRefused shows that the schema refuses what is not a result.
+func TestResultRefused(t *testing.T) {
+	cases := map[string]struct{ reason, from, to string }{
+		"Status":  {"a failure has no result", `"status": "SUCCEEDED"`, `"status": "FAILED"`},
+		"Change":  {"three words only", `"change": "updated"`, `"change": "deleted"`},
+		"Unknown": {"a field that nobody described", `"changed": true`, `"changed": true, "more": 1`},
+		"Missing": {"every field is there", `"currency": "USD",`, ``},
+	}
+	text, err := os.ReadFile(filepath.Join(root, "docs", "result.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			changed := bytes.Replace(text, []byte(tc.from), []byte(tc.to), 1)
+			if bytes.Equal(changed, text) {
+				t.Fatalf("docs/result.json has no %s", tc.from)
+			}
+			if err := validateResult(t, changed); err == nil {
+				t.Errorf("%s: accepted", tc.reason)
+			}
+		})
+	}
+}
+
+func validResult(t *testing.T, text []byte) {
+	t.Helper()
+	if err := validateResult(t, text); err != nil {
+		t.Errorf("not a result by statemachine/result.schema.json: %v\n%s", err, text)
+	}
+}
+
+func validateResult(t *testing.T, text []byte) error {
+	t.Helper()
+	file, err := os.ReadFile(filepath.Join(root, "statemachine", "result.schema.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	description, err := jsonschema.UnmarshalJSON(bytes.NewReader(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	compiler := jsonschema.NewCompiler()
+	if err := compiler.AddResource("result.schema.json", description); err != nil {
+		t.Fatal(err)
+	}
+	schema, err := compiler.Compile("result.schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return schema.Validate(value)
+}
+
+// forgetful is a table that keeps nothing, and the locks in it.
+type forgetful struct{}
+
+func (forgetful) PutItem(context.Context, *dynamodb.PutItemInput, ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error) {
+	return &dynamodb.PutItemOutput{}, nil
+}
+
+func (forgetful) Release(context.Context, environment.Request, string) error { return nil }
+
+// finished is the state document of an execution in which every stage is done.
+func finished(nodeType string) stage.Input {
+	request := environment.Request{
+		Prefix: "opa", Name: "dev", AccountID: "222222222222", Region: "us-east-1", VPCConfiguration: environment.VPCCreateNew,
+		APIAccess: environment.APIPublicAndPrivate, NodeType: nodeType,
+	}.WithDefaults()
+	done := environment.Progress{Change: environment.Created, Seconds: 1.5}
+	return stage.Input{State: environment.State{
+		Execution: environment.Execution{
+			ARN: "arn:aws:states:us-east-1:111111111111:execution:machine:run", Name: "run", StartTime: time.Now().Add(-time.Minute),
+		},
+		Request:   request,
+		Names:     environment.NamesOf(request),
+		Lock:      &environment.Lock{Progress: environment.Progress{Change: environment.Unchanged}},
+		Bootstrap: &environment.Bootstrap{Progress: done},
+		Network:   &environment.Network{Progress: done, VPCID: "vpc-0c0252a6ba6da9301", PrivateSubnetIDs: []string{"subnet-1", "subnet-2"}},
+		Identity:  &environment.Identity{Progress: done, ClusterAdminRoleARN: "arn:aws:iam::222222222222:role/opa-dev-cluster-admin-role"},
+		Cluster: &environment.Cluster{
+			Progress: done, ARN: "arn:aws:eks:us-east-1:222222222222:cluster/opa-dev-cluster", Endpoint: "https://api.example.com", Version: "1.36",
+		},
+		Egress:       &environment.Egress{Progress: done, NATGatewayIDs: []string{"nat-1"}},
+		Kubectl:      &environment.Kubectl{Progress: done, FunctionARN: "arn:aws:lambda:us-east-1:222222222222:function:EKS-ENV-opa-dev-kubectl"},
+		Access:       &environment.Access{Progress: done},
+		Capacity:     &environment.Capacity{Progress: done},
+		AddonRoles:   &environment.AddonRoles{Progress: done},
+		Logging:      &environment.Logging{Progress: done},
+		ClusterDNS:   &environment.ClusterDNS{Progress: done},
+		LoadBalancer: &environment.LoadBalancer{Progress: done},
+		Verification: &environment.Verification{
+			Progress: done, Nodes: []environment.NodeResult{{Name: "ip-10-0-0-1.ec2.internal", Version: "v1.36.3", Ready: true}},
+			Findings: []environment.Finding{},
+		},
+		Provider: &environment.Provider{Progress: done, Outputs: map[string]string{"VPC": "/opa/dev/vpc"}},
+	}}
+}
+
+// troubled is the same with something to remark on.
+func troubled(in stage.Input) stage.Input {
+	in.State.Warnings = []string{"the Kubernetes API is open to the internet"}
+	in.State.Egress.InterfaceEndpoints = []string{"ec2", "sts"}
+	in.State.Verification.Findings = []environment.Finding{{Code: "NodeNotReady", Found: "node a is not ready", Next: "describe the node"}}
+	return in
+}
