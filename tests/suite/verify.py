@@ -49,10 +49,11 @@ def generated() -> str:
     problem += run(sys.executable, "-m", "suite.iam_doc", "--check")
     with tempfile.TemporaryDirectory() as fresh:
         problem += run("go", "run", "./infra", "-out", fresh, PATH=f"{NODE}{os.pathsep}{os.environ['PATH']}")
-        for file in sorted(pathlib.Path(fresh).iterdir()):
-            committed = ROOT / "infra" / "templates" / file.name
+        for file in sorted(p for p in pathlib.Path(fresh).rglob("*") if p.is_file()):
+            name = file.relative_to(fresh)
+            committed = ROOT / "infra" / "templates" / name
             if not committed.exists() or committed.read_bytes() != file.read_bytes():
-                problem += f"infra/templates/{file.name} is not what infra/ synthesizes: run `make generate`\n"
+                problem += f"infra/templates/{name} is not what infra/ synthesizes: run `make generate`\n"
     return problem
 
 
