@@ -1,6 +1,7 @@
 // Command recordfailure is the RecordFailure stage: it waits until nothing of the environment
 // moves any more, records what failed and what exists, and gives the environment back. A rule on
-// the state machine's executions calls it too, for those that are stopped or time out.
+// the state machine's executions calls it too, for those that are stopped, time out or break
+// without a record; of these it records what still moves and does not wait for it.
 package main
 
 import (

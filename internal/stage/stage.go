@@ -65,7 +65,7 @@ func Load[Config any]() Runtime[Config] {
 	}
 	log.Error("cannot start", "error", err)
 	os.Exit(1)
-	panic("unreachable")
+	return Runtime[Config]{}
 }
 
 // margin is kept of Lambda's own deadline, so that a stage answers before it is killed.
