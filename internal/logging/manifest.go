@@ -1,11 +1,11 @@
 package logging
 
 import (
-	"bytes"
 	"crypto/sha256"
 	_ "embed"
 	"encoding/hex"
-	"text/template"
+	"strconv"
+	"strings"
 
 	"sigs.k8s.io/yaml"
 
@@ -27,57 +27,50 @@ const (
 	retentionDays = 60
 )
 
-// values are what the manifests' templates may name.
-type values struct {
-	Region, Cluster, LogGroup, RoleARN, Image, Configuration string
-	RetentionDays                                            int
-	Bottlerocket                                             bool
-}
-
 // Manifests returns the objects that make s's pods log.
 func Manifests(s environment.State) ([]client.Object, error) {
-	v := values{
-		Region:        s.Request.Region,
-		Cluster:       s.Names.Cluster,
-		LogGroup:      s.Names.LogGroup,
-		Image:         image,
-		RetentionDays: retentionDays,
-		Bottlerocket:  s.Request.Bottlerocket(),
-	}
-	text := fargate
+	text, role := fargate, ""
 	if s.Request.NodeType == environment.NodeTypeManaged {
-		text = nodes
-		v.RoleARN = s.AddonRoles.FluentBitRoleARN
+		text, role = nodes, s.AddonRoles.FluentBitRoleARN
 	}
-	// The first rendering is what the configuration's hash is made of.
-	rendered, err := render(text, v)
-	if err != nil {
-		return nil, err
-	}
-	sum := sha256.Sum256(rendered)
-	v.Configuration = hex.EncodeToString(sum[:8])
-	if rendered, err = render(text, v); err != nil {
-		return nil, err
-	}
+	// What stands for a value in the manifests. A template engine would do the same, and add more
+	// than a megabyte to the function.
+	text = strings.NewReplacer(
+		"{{ .Region }}", s.Request.Region,
+		"{{ .Cluster }}", s.Names.Cluster,
+		"{{ .LogGroup }}", s.Names.LogGroup,
+		"{{ .RoleARN }}", role,
+		"{{ .Image }}", image,
+		"{{ .RetentionDays }}", strconv.Itoa(retentionDays),
+	).Replace(text)
+	sum := sha256.Sum256([]byte(text))
+	text = strings.ReplaceAll(text, "{{ .Configuration }}", hex.EncodeToString(sum[:8]))
+
 	var objects []client.Object
-	for document := range bytes.SplitSeq(rendered, []byte("\n---\n")) {
+	for document := range strings.SplitSeq(text, "\n---\n") {
 		var o client.Object
-		if err := yaml.Unmarshal(document, &o); err != nil {
+		if err := yaml.Unmarshal([]byte(document), &o); err != nil {
 			return nil, fault.Wrap(fault.Internal, err, "cannot read a log manifest")
+		}
+		if o["kind"] == "DaemonSet" && s.Request.Bottlerocket() {
+			allowHostFiles(o)
 		}
 		objects = append(objects, o)
 	}
 	return objects, nil
 }
 
-func render(text string, v values) ([]byte, error) {
-	t, err := template.New("manifest").Option("missingkey=error").Parse(text)
-	if err != nil {
-		return nil, fault.Wrap(fault.Internal, err, "cannot read a log manifest")
+// allowHostFiles lets the DaemonSet's containers read the host's logs on Bottlerocket, which keeps
+// ordinary containers from the host's files by SELinux.
+func allowHostFiles(daemonSet client.Object) {
+	options := map[string]any{"user": "system_u", "role": "system_r", "type": "super_t", "level": "s0"}
+	spec, _ := daemonSet["spec"].(map[string]any)
+	template, _ := spec["template"].(map[string]any)
+	pod, _ := template["spec"].(map[string]any)
+	containers, _ := pod["containers"].([]any)
+	for _, c := range containers {
+		if container, ok := c.(map[string]any); ok {
+			container["securityContext"] = map[string]any{"seLinuxOptions": options}
+		}
 	}
-	var out bytes.Buffer
-	if err := t.Execute(&out, v); err != nil {
-		return nil, fault.Wrap(fault.Internal, err, "cannot render a log manifest")
-	}
-	return out.Bytes(), nil
 }

@@ -26,11 +26,11 @@ class Count:
     skipped: list[str] = dataclasses.field(default_factory=list)
 
 
-def go(title: str, folder: str, *packages: str) -> Count:
+def go(title: str, folder: str, *arguments: str) -> Count:
     """Runs Go tests; prints the output of those that failed."""
     environment = os.environ | {"KUBERNETES_BINARY": str(KUBERNETES), "CGO_ENABLED": "0"}
     process = subprocess.Popen(
-        ["go", "test", "-json", "-trimpath", *packages],
+        ["go", "test", "-json", "-trimpath", *arguments],
         cwd=ROOT / folder,
         env=environment,
         stdout=subprocess.PIPE,
@@ -90,6 +90,8 @@ def python(title: str, *paths: str) -> Count:
         return count
 
 
+# Tests that start a control plane have names with this prefix.
+LIVE = "^TestLive"
 UNIT = ("./functions/...", "./internal/...", "./infra/templates/...", "./statemachine/...", "./tests/contract/...")
 
 
@@ -97,7 +99,8 @@ def main() -> int:
     """Runs the groups in the order of their speed."""
     total, started = Count(), time.monotonic()
     for title, run in (
-        ("unit and contract tests", lambda t: go(t, ".", *UNIT)),
+        ("unit and contract tests", lambda t: go(t, ".", f"-skip={LIVE}", *UNIT)),
+        ("against a real API server", lambda t: go(t, ".", f"-run={LIVE}", "-timeout=5m", "./internal/...")),
         ("local control plane", lambda t: go(t, "tests/localcloud/kubernetes", "./internal/...", "./smoke/...")),
         ("local cloud", lambda t: python(t, "tests/localcloud/tests")),
         ("end to end", lambda t: python(t, "tests/e2e")),
