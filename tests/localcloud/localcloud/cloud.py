@@ -133,6 +133,7 @@ def _write_env(layout: Layout, endpoint: str, services: int, pid: int, keys: dic
         "LOCALCLOUD_DIR": str(layout.base),
         "LOCALCLOUD_PID": str(pid),
         "LOCALCLOUD_PLATFORM_ACCOUNT": PLATFORM_ACCOUNT,
+        "LOCALCLOUD_STATE": f"http://127.0.0.1:{services}/state",
         "LOCALCLOUD_TARGET_ACCOUNT": TARGET_ACCOUNT,
         "LOCALCLOUD_TARGET_ACCESS_KEY_ID": target.access_key_id,
         "LOCALCLOUD_TARGET_SECRET_ACCESS_KEY": target.secret_access_key,

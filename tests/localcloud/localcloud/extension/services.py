@@ -1,6 +1,7 @@
-"""A second loopback server of this process, for what is no AWS call: the chart repository and the gate.
+"""A second loopback server of this process, for what is no AWS call: the chart repository, the gate, the state.
 
 GET  /charts/index.yaml, /charts/NAME-VERSION.tgz
+GET  /state                         everything that is kept of the accounts; see localcloud.snapshot
 POST /gate/ACCOUNT/REGION/CLUSTER   a pod's manifest; answers whether its program would work
 """
 
@@ -12,6 +13,7 @@ import logging
 import threading
 
 from localcloud import chartrepository
+from localcloud.extension import state
 from localcloud.extension.eks import programs
 from localcloud.settings import Settings
 
@@ -31,7 +33,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        """A file of the chart repository."""
+        """A file of the chart repository, or the state of all accounts."""
+        if self.path == "/state":
+            self._answer(200, "application/json", json.dumps(state.dump()).encode())
+            return
         folder, _, name = self.path.removeprefix("/").partition("/")
         found = chartrepository.file(name) if folder == "charts" else None
         if found is None:
