@@ -1,5 +1,7 @@
 package environment
 
+import "github.com/harmonix-eks/environment-provider/internal/finding"
+
 // ChartSource says where the AWS Load Balancer Controller's chart comes from.
 type ChartSource struct {
 	// Repository is an https:// or oci:// address, or an s3:// one of a chart's zip.
@@ -42,11 +44,5 @@ type NodeResult struct {
 	Ready   bool   `json:"ready"`
 }
 
-// Finding is something that did not stop the execution and should not stay as it is.
-type Finding struct {
-	// Code is the finding's fixed name.
-	Code string `json:"code"`
-	// Found is one sentence on what is so, Next one on what to do.
-	Found string `json:"found"`
-	Next  string `json:"next,omitempty"`
-}
+// Finding is what a stage noticed that did not stop it.
+type Finding = finding.Finding

@@ -13,8 +13,8 @@ type State struct {
 	Execution Execution `json:"execution"`
 	Request   Request   `json:"request"`
 	Names     Names     `json:"names"`
-	// Warnings are preflight's findings that stop nothing.
-	Warnings  []string   `json:"warnings"`
+	// Findings are preflight's, those that stop nothing.
+	Findings  []Finding  `json:"findings"`
 	Lock      *Lock      `json:"lock,omitempty"`
 	Bootstrap *Bootstrap `json:"bootstrap,omitempty"`
 	Network   *Network   `json:"network,omitempty"`

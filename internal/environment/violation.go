@@ -2,20 +2,14 @@ package environment
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/harmonix-eks/environment-provider/internal/fault"
+	"github.com/harmonix-eks/environment-provider/internal/finding"
 )
-
-// maxMessage bounds the text of an invalid request, as JSON. The text is escaped twice on its way
-// through Lambda and Step Functions, which cuts a cause at 32,768 characters (aws-traps.md, row
-// 3.5); this leaves room for that.
-const maxMessage = 10_000
 
 // maxGiven bounds how much of a wrong value is repeated.
 const maxGiven = 80
@@ -30,17 +24,12 @@ type Violation struct {
 	Hint string
 }
 
-// String returns the violation as one line.
-func (v Violation) String() string {
-	pointer := v.Pointer
-	if pointer == "" {
-		pointer = "the request"
+// Finding returns the violation as a finding that stops the execution.
+func (v Violation) Finding() Finding {
+	return Finding{
+		Severity: finding.Error, Code: string(fault.InvalidRequest), Field: v.Pointer,
+		Found: fmt.Sprintf("got %s, allowed: %s", v.Given, v.Allowed), Next: v.Hint,
 	}
-	line := fmt.Sprintf("%s: got %s, allowed: %s", shorten(pointer, 2*maxGiven), v.Given, v.Allowed)
-	if v.Hint != "" {
-		line += "; " + v.Hint
-	}
-	return line
 }
 
 // Invalid returns the error that lists every one of the violations, ordered by field, or nil when
@@ -49,27 +38,21 @@ func Invalid(violations []Violation) error {
 	if len(violations) == 0 {
 		return nil
 	}
-	sorted := slices.SortedStableFunc(slices.Values(violations), func(a, b Violation) int {
-		return cmp.Compare(a.Pointer, b.Pointer)
-	})
+	report := make([]Finding, len(violations))
+	for i, v := range violations {
+		report[i] = v.Finding()
+	}
+	sorted, _ := finding.Split(report)
 	things := "1 thing is"
 	if len(sorted) > 1 {
 		things = fmt.Sprintf("%d things are", len(sorted))
 	}
-	var text strings.Builder
-	fmt.Fprintf(&text, "%s wrong with the request; nothing was created:", things)
-	size := text.Len()
-	for i, v := range sorted {
-		line := "\n- " + v.String()
-		size += len(quote(line))
-		if size > maxMessage {
-			fmt.Fprintf(&text, "\n- … and %d more", len(sorted)-i)
-			break
-		}
-		text.WriteString(line)
-	}
-	return (&fault.Error{Code: fault.InvalidRequest, Message: text.String()}).
-		WithField(shorten(sorted[0].Pointer, 2*maxGiven)).
+	return (&fault.Error{
+		Code:     fault.InvalidRequest,
+		Message:  finding.Text(things+" wrong with the request; nothing was created:", sorted),
+		Findings: sorted,
+	}).
+		WithField(shorten(sorted[0].Field, 2*maxGiven)).
 		WithNext("correct the request and start a new execution; statemachine/request.schema.json describes every field")
 }
 

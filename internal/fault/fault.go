@@ -8,6 +8,8 @@ package fault
 import (
 	"errors"
 	"fmt"
+
+	"github.com/harmonix-eks/environment-provider/internal/finding"
 )
 
 // Code names a class of failure. The set is closed: the state machine's Retry and Catch lists are
@@ -61,6 +63,8 @@ type Error struct {
 	Field string
 	// Next is one sentence on what to do, empty when the code alone says it.
 	Next string
+	// Findings are what the message says, for programs; only checks that find several things have them.
+	Findings []finding.Finding
 	// Err is the cause, kept for the log.
 	Err error
 }

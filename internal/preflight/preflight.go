@@ -1,21 +1,24 @@
 // Package preflight owns the first stage: it turns an execution's input into the state document,
 // or says everything that is wrong with it before anything is created. It reads and never writes,
-// and it must not know CloudFormation.
+// and it must not know what the stages make of the request.
+//
+// Each concern has a file of its own with a [check]; report.go joins what they find.
 package preflight
 
 import (
 	"context"
 	"encoding/json"
-	"fmt"
-	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
 	"github.com/harmonix-eks/environment-provider/internal/account"
 	"github.com/harmonix-eks/environment-provider/internal/environment"
 	"github.com/harmonix-eks/environment-provider/internal/fault"
+	"github.com/harmonix-eks/environment-provider/internal/finding"
+	"github.com/harmonix-eks/environment-provider/internal/stack"
 )
 
 // Input is what the state machine passes to the stage: there is no state document yet.
@@ -43,7 +46,9 @@ type Stage struct {
 	connector  connector
 	parameters parameterAPI
 	versions   func(aws.Config) versionAPI
+	stacks     func(aws.Config) describer
 	layers     []string
+	checks     []check
 }
 
 // New returns a stage that reads the platform's parameters with base, the function's own
@@ -55,48 +60,72 @@ func New(base aws.Config, c connector, layers []string) *Stage {
 		connector:  c,
 		parameters: ssm.NewFromConfig(base),
 		versions:   func(cfg aws.Config) versionAPI { return eks.NewFromConfig(cfg) },
+		stacks:     func(cfg aws.Config) describer { return stack.New(cloudformation.NewFromConfig(cfg), stack.Options{}) },
+		checks:     checks(),
 	}
 }
 
-// Run checks in and returns the state document that every later stage starts from.
+// Run checks in and returns the state document that every later stage starts from. What is wrong
+// with the request itself is said first: nothing can be looked up for a request that is not valid.
 func (s *Stage) Run(ctx context.Context, in Input) (environment.State, error) {
 	asked, err := environment.Parse(in.Input)
 	if err != nil {
 		return environment.State{}, err
 	}
-	r := asked.WithDefaults()
-	r, violations, err := s.platformRoles(ctx, r)
+	r, report, err := s.platformRoles(ctx, asked.WithDefaults())
 	if err != nil {
 		return environment.State{}, err
 	}
-	offer, err := s.offer(ctx, r)
+	cfg, err := s.connector.Connect(ctx, account.TargetOf(r))
 	if err != nil {
-		return environment.State{}, together(violations, err)
+		return environment.State{}, together(report, subject{}, unreachable(r, err))
 	}
-	var warnings []string
-	r.KubernetesVersion, warnings, violations = offer.choose(asked, r, violations)
-	// Where there is a cluster, the role has proved itself or a later stage says what it lacks.
-	if r.ClusterAdminRole != "" && offer.live == "" {
-		warnings = append(warnings, adminTrust(r))
+	look, found, err := s.subject(ctx, cfg, asked, r)
+	report = append(report, found...)
+	if err != nil {
+		return environment.State{}, together(report, look, err)
 	}
-	if err := environment.Invalid(violations); err != nil {
+	report = append(report, look.request.Warnings()...)
+	report = append(report, inspect(ctx, look, s.checks)...)
+	if err := refuse(report, look); err != nil {
 		return environment.State{}, err
 	}
+	_, warnings := finding.Split(report)
 	return environment.State{
 		Execution: in.Execution,
-		Request:   r,
-		Names:     environment.NamesOf(r),
-		Warnings:  append(append([]string{}, r.Warnings()...), warnings...),
+		Request:   look.request,
+		Names:     look.names,
+		Findings:  append([]finding.Finding{}, warnings...),
 	}, nil
 }
 
-// offer connects to the target account and asks EKS there for its versions.
-func (s *Stage) offer(ctx context.Context, r environment.Request) (offer, error) {
-	cfg, err := s.connector.Connect(ctx, account.TargetOf(r))
+// describer is what the stage needs of the stacks.
+type describer interface {
+	Describe(ctx context.Context, name string) (stack.Description, bool, error)
+}
+
+// subject reads what there is of r's environment, and chooses its Kubernetes version. asked is r
+// without its defaults.
+func (s *Stage) subject(ctx context.Context, cfg aws.Config, asked, r environment.Request) (subject, []finding.Finding, error) {
+	look := subject{config: cfg, request: r, names: environment.NamesOf(r), stacks: map[string]stack.Description{}}
+	offer, err := readOffer(ctx, s.versions(cfg), r, s.layers)
 	if err != nil {
-		return offer{}, unreachable(r, err)
+		return look, nil, err
 	}
-	return readOffer(ctx, s.versions(cfg), r, s.layers)
+	look.live = offer.live
+	stacks := s.stacks(cfg)
+	for _, name := range append(look.names.Stacks(), look.names.BootstrapStack) {
+		live, ok, err := stacks.Describe(ctx, name)
+		if err != nil {
+			return look, nil, err
+		}
+		if ok && live.Kept() {
+			look.stacks[name] = live
+		}
+	}
+	var found []finding.Finding
+	look.request.KubernetesVersion, found = offer.choose(asked, r)
+	return look, found, nil
 }
 
 // unreachable explains an environment role that cannot be assumed. The connector's own code is
@@ -117,19 +146,4 @@ func unreachable(r environment.Request, err error) error {
 	return fault.Wrap(fault.AccessDenied, cause, "cannot assume the environment role %s in account %s %s; nothing was created", r.EnvironmentRole, r.AccountID, with).
 		WithField("/environmentRole").
 		WithNext("check that the role exists, that its trust policy names this provider's account, and %s; infra/environment-role.yaml, deployed into account %s, creates such a role", check, r.AccountID)
-}
-
-// together returns one error for what is wrong with the request and for err, which stopped
-// further checks. A retried code stands alone: the next attempt finds the violations again.
-func together(violations []environment.Violation, err error) error {
-	f := fault.As(err)
-	if len(violations) == 0 || f.Code.Retried() {
-		return err
-	}
-	invalid := fault.As(environment.Invalid(violations))
-	invalid.Message += "\n- " + strings.TrimPrefix(fmt.Sprintf("%s: %s", f.Field, f.Message), ": ")
-	if f.Next != "" {
-		invalid.Next += "; " + f.Next
-	}
-	return invalid
 }

@@ -19,12 +19,14 @@ import (
 	"github.com/harmonix-eks/environment-provider/internal/account"
 	"github.com/harmonix-eks/environment-provider/internal/environment"
 	"github.com/harmonix-eks/environment-provider/internal/fault"
+	"github.com/harmonix-eks/environment-provider/internal/stack"
 )
 
 var (
 	_ parameterAPI = (*ssm.Client)(nil)
 	_ versionAPI   = (*eks.Client)(nil)
 	_ connector    = (*account.Connector)(nil)
+	_ describer    = (*stack.Engine)(nil)
 )
 
 type fakeConnector struct {
@@ -77,6 +79,16 @@ func (f fakeVersions) DescribeClusterVersions(_ context.Context, in *eks.Describ
 	}
 	return out, nil
 }
+
+// fakeStacks are the environment's stacks by name.
+type fakeStacks map[string]stack.Description
+
+func (f fakeStacks) Describe(_ context.Context, name string) (stack.Description, bool, error) {
+	d, ok := f[name]
+	return d, ok, nil
+}
+
+func noStacks(aws.Config) describer { return fakeStacks{} }
 
 func offers(minor string, status ekstypes.VersionStatus, preferred bool) ekstypes.ClusterVersionInformation {
 	return ekstypes.ClusterVersionInformation{ClusterVersion: &minor, VersionStatus: status, DefaultVersion: preferred}
@@ -153,7 +165,7 @@ func TestRun(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			c := &fakeConnector{}
-			s := &Stage{connector: c, parameters: tc.parameters, layers: append(layers(), "1.39"), versions: func(cfg aws.Config) versionAPI {
+			s := &Stage{connector: c, parameters: tc.parameters, layers: append(layers(), "1.39"), stacks: noStacks, versions: func(cfg aws.Config) versionAPI {
 				if cfg.Region != "eu-west-1" {
 					t.Errorf("%s: EKS is asked in %q", tc.reason, cfg.Region)
 				}
@@ -175,8 +187,8 @@ func TestRun(t *testing.T) {
 			if got.Names.Cluster != "opa-development-cluster" {
 				t.Errorf("%s: Run: names: got %+v", tc.reason, got.Names)
 			}
-			if len(got.Warnings) != tc.warnings {
-				t.Errorf("%s: Run: got warnings %q, want %d", tc.reason, got.Warnings, tc.warnings)
+			if len(got.Findings) != tc.warnings {
+				t.Errorf("%s: Run: got findings %v, want %d", tc.reason, got.Findings, tc.warnings)
 			}
 			if len(c.targets) != 1 || c.targets[0].Region != "eu-west-1" || c.targets[0].AccountID != "222222222222" {
 				t.Errorf("%s: Run: connected to %+v", tc.reason, c.targets)
@@ -207,8 +219,8 @@ func TestLiveVersion(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := &Stage{
 				connector: &fakeConnector{}, parameters: fakeParameters{"/opa/platform-role": platformRole, "/opa/pipeline-role": pipelineRole},
-				layers:   append([]string{"1.33"}, layers()...),
-				versions: func(aws.Config) versionAPI { return fakeVersions{versions: offered(), live: tc.live} },
+				layers: append([]string{"1.33"}, layers()...),
+				stacks: noStacks, versions: func(aws.Config) versionAPI { return fakeVersions{versions: offered(), live: tc.live} },
 			}
 			var change map[string]any
 			if tc.asked != "" {
@@ -227,8 +239,8 @@ func TestLiveVersion(t *testing.T) {
 				}
 				return
 			}
-			if err != nil || got.Request.KubernetesVersion != tc.want || len(got.Warnings) != tc.warnings {
-				t.Errorf("%s: got %s with warnings %q, %v", tc.reason, got.Request.KubernetesVersion, got.Warnings, err)
+			if err != nil || got.Request.KubernetesVersion != tc.want || len(got.Findings) != tc.warnings {
+				t.Errorf("%s: got %s with findings %v, %v", tc.reason, got.Request.KubernetesVersion, got.Findings, err)
 			}
 		})
 	}
@@ -247,8 +259,8 @@ func TestAdminTrust(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			s := &Stage{
-				connector: &fakeConnector{}, parameters: fakeParameters{"/opa/platform-role": platformRole, "/opa/pipeline-role": pipelineRole}, layers: layers(),
-				versions: func(aws.Config) versionAPI { return fakeVersions{versions: offered(), live: tc.live} },
+				connector: &fakeConnector{}, parameters: fakeParameters{"/opa/platform-role": platformRole, "/opa/pipeline-role": pipelineRole}, layers: layers(), checks: []check{{look: adminTrust}},
+				stacks: noStacks, versions: func(aws.Config) versionAPI { return fakeVersions{versions: offered(), live: tc.live} },
 			}
 			var change map[string]any
 			if tc.admin != "" {
@@ -258,8 +270,8 @@ func TestAdminTrust(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if warned := len(got.Warnings) == 1 && strings.Contains(got.Warnings[0], tc.want); warned != (tc.want != "") || !warned && len(got.Warnings) > 0 {
-				t.Errorf("%s: got %q", tc.reason, got.Warnings)
+			if warned := len(got.Findings) == 1 && strings.Contains(got.Findings[0].String(), tc.want); warned != (tc.want != "") || !warned && len(got.Findings) > 0 {
+				t.Errorf("%s: got %v", tc.reason, got.Findings)
 			}
 		})
 	}
@@ -312,7 +324,7 @@ func TestRunRefuses(t *testing.T) {
 		},
 		"NoRolesAndDenied": {
 			reason: "both are said", connect: denied, parameters: fakeParameters{},
-			code: fault.InvalidRequest, field: "/pipelineRole", want: []string{"/platformRole: got nothing", "- /environmentRole: cannot assume the environment role"},
+			code: fault.PreflightFailed, field: "/environmentRole", want: []string{"/platformRole: got nothing", "/pipelineRole: got nothing", "- /environmentRole: cannot assume the environment role"},
 		},
 		"Throttled": {
 			reason: "a retried code is kept", connect: fault.New(fault.Throttled, "slow down"), parameters: fakeParameters{},
@@ -357,7 +369,7 @@ func TestRunRefuses(t *testing.T) {
 			}
 			s := &Stage{
 				connector: &fakeConnector{err: tc.connect}, parameters: tc.parameters,
-				versions: func(aws.Config) versionAPI { return tc.versions }, layers: layers(),
+				stacks: noStacks, versions: func(aws.Config) versionAPI { return tc.versions }, layers: layers(),
 			}
 			got, err := s.Run(t.Context(), in)
 			if !errors.Is(err, &fault.Error{Code: tc.code}) {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/harmonix-eks/environment-provider/internal/account"
 	"github.com/harmonix-eks/environment-provider/internal/environment"
+	"github.com/harmonix-eks/environment-provider/internal/finding"
 )
 
 // The parameters in which Harmonix keeps its roles (harmonix-contract.md, section 1.2).
@@ -20,7 +21,7 @@ const (
 )
 
 // platformRoles fills the two roles that a request may leave to the platform.
-func (s *Stage) platformRoles(ctx context.Context, r environment.Request) (environment.Request, []environment.Violation, error) {
+func (s *Stage) platformRoles(ctx context.Context, r environment.Request) (environment.Request, []finding.Finding, error) {
 	var violations []environment.Violation
 	for _, role := range []struct {
 		value              *string
@@ -51,7 +52,7 @@ func (s *Stage) platformRoles(ctx context.Context, r environment.Request) (envir
 		}
 		*role.value = value
 	}
-	return r, violations, nil
+	return r, findingsOf(violations), nil
 }
 
 // parameter returns the parameter's value, or "" if it does not exist.
@@ -67,14 +68,4 @@ func (s *Stage) parameter(ctx context.Context, name string) (string, error) {
 		return "", nil
 	}
 	return aws.ToString(out.Parameter.Value), nil
-}
-
-// adminTrust says whom a supplied administrator of the cluster has to trust. The trust policy itself
-// is not read: the environment role sees no roles but CloudFormation's. It has to name the account with
-// a condition, because IAM takes no principal that does not exist, and the function's role is still to
-// be made.
-func adminTrust(r environment.Request) string {
-	role := fmt.Sprintf("arn:aws:iam::%s:role/%s-kubectl-lambda-role", r.AccountID, environment.NamesOf(r).Environment)
-	statement := fmt.Sprintf(`{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"AWS":"arn:aws:iam::%s:root"},"Condition":{"ArnEquals":{"aws:PrincipalArn":"%s"}}}`, r.AccountID, role)
-	return fmt.Sprintf("/clusterAdminRole: the kubectl function works in the cluster as this role, whose trust policy has to allow %s; if it does not, add the statement %s", role, statement)
 }

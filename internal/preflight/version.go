@@ -15,6 +15,7 @@ import (
 	"github.com/harmonix-eks/environment-provider/internal/account"
 	"github.com/harmonix-eks/environment-provider/internal/environment"
 	"github.com/harmonix-eks/environment-provider/internal/fault"
+	"github.com/harmonix-eks/environment-provider/internal/finding"
 	"github.com/harmonix-eks/environment-provider/internal/version"
 )
 
@@ -23,6 +24,8 @@ type versionAPI interface {
 	DescribeClusterVersions(ctx context.Context, in *eks.DescribeClusterVersionsInput, opts ...func(*eks.Options)) (*eks.DescribeClusterVersionsOutput, error)
 	DescribeCluster(ctx context.Context, in *eks.DescribeClusterInput, opts ...func(*eks.Options)) (*eks.DescribeClusterOutput, error)
 }
+
+const versionField = "/kubernetesVersion"
 
 // offer is what EKS offers in a region: the versions that change with every quarter and are
 // therefore never written down here.
@@ -64,7 +67,7 @@ func readOffer(ctx context.Context, api versionAPI, r environment.Request, layer
 	}
 	if len(o.standard) == 0 && len(o.unserved) > 0 {
 		return offer{}, fault.New(fault.PreflightFailed, "EKS supports Kubernetes %s, and this orchestrator has a kubectl for %s only; nothing was created", strings.Join(o.unserved, ", "), strings.Join(layers, ", ")).
-			WithField("/kubernetesVersion").WithNext("deploy a newer orchestrator")
+			WithField(versionField).WithNext("deploy a newer orchestrator")
 	}
 	if len(o.standard) == 0 {
 		return offer{}, fault.New(fault.PreflightFailed, "EKS names no Kubernetes version in standard support in %s of account %s; nothing was created", r.Region, r.AccountID).
@@ -101,61 +104,67 @@ func (o *offer) add(v types.ClusterVersionInformation) {
 	}
 }
 
-// choose returns the version for r, which is asked with its defaults, and adds what stands against
-// it to the violations. A version that nobody asked for gives way to EKS' default when EKS has
-// left it behind; one that was asked for does not.
-func (o offer) choose(asked, r environment.Request, violations []environment.Violation) (string, []string, []environment.Violation) {
+// choose returns the version for r, which is asked with its defaults, and what there is to say about
+// it. A version that nobody asked for gives way to EKS' default when EKS has left it behind; one that
+// was asked for does not.
+func (o offer) choose(asked, r environment.Request) (string, []finding.Finding) {
 	if o.live != "" {
-		return o.chooseFrom(asked.KubernetesVersion, violations)
+		return o.chooseFrom(asked.KubernetesVersion)
 	}
 	wanted := r.KubernetesVersion
 	if slices.Contains(o.standard, wanted) {
-		return wanted, nil, violations
+		return wanted, nil
 	}
-	if asked.KubernetesVersion == "" {
-		instead := o.preferred
-		if instead == "" {
-			instead = o.standard[len(o.standard)-1]
-		}
-		return instead, []string{fmt.Sprintf("/kubernetesVersion: EKS does not offer the default %s in %s; %s is used", wanted, o.region, instead)}, violations
+	if asked.KubernetesVersion != "" {
+		return wanted, []finding.Finding{o.refusal(wanted).Finding()}
 	}
-	return wanted, nil, append(violations, o.refusal(wanted))
+	instead := o.preferred
+	if instead == "" {
+		instead = o.standard[len(o.standard)-1]
+	}
+	return instead, []finding.Finding{
+		finding.Warningf("OtherVersion", versionField, "EKS does not offer the default %s in %s; %s is used", wanted, o.region, instead).
+			WithNext("nothing, or send the version that is wanted"),
+	}
 }
 
 // chooseFrom returns the version for a cluster that runs already. It is upgraded only if that is
 // asked for, and left alone whatever support EKS gives its version.
-func (o offer) chooseFrom(asked string, violations []environment.Violation) (string, []string, []environment.Violation) {
+func (o offer) chooseFrom(asked string) (string, []finding.Finding) {
 	if asked == "" {
 		asked = o.live
 	}
 	wanted, err := version.Target(asked, o.live)
 	switch {
 	case err != nil:
-		return asked, nil, append(violations, environment.Violation{
-			Pointer: "/kubernetesVersion",
+		return asked, findingsOf([]environment.Violation{{
+			Pointer: versionField,
 			Given:   fmt.Sprintf("%q", asked),
 			Allowed: fmt.Sprintf("the version that the cluster runs, %s, or the one after it", o.live),
 			Hint:    fault.As(err).Next,
-		})
+		}})
 	case wanted == o.live && !slices.Contains(o.layers, wanted):
-		return wanted, nil, append(violations, environment.Violation{
-			Pointer: "/kubernetesVersion",
+		return wanted, findingsOf([]environment.Violation{{
+			Pointer: versionField,
 			Given:   fmt.Sprintf("a cluster that runs %s", wanted),
 			Allowed: "the versions that the orchestrator has a kubectl for: " + strings.Join(o.layers, ", "),
 			Hint:    "deploy an orchestrator with a layer for this version",
-		})
+		}})
 	case wanted != o.live && !slices.Contains(o.standard, wanted):
-		return wanted, nil, append(violations, o.refusal(wanted))
+		return wanted, []finding.Finding{o.refusal(wanted).Finding()}
 	case wanted != asked:
-		return wanted, []string{fmt.Sprintf("/kubernetesVersion: the cluster runs %s and stays there; a cluster is not taken back to %s", o.live, asked)}, violations
+		return wanted, []finding.Finding{
+			finding.Warningf("VersionKept", versionField, "the cluster runs %s and stays there; a cluster is not taken back to %s", o.live, asked).
+				WithNext("send %s, or leave the field out", o.live),
+		}
 	}
-	return wanted, nil, violations
+	return wanted, nil
 }
 
 // refusal is the violation of a version that EKS or the orchestrator does not have.
 func (o offer) refusal(wanted string) environment.Violation {
 	v := environment.Violation{
-		Pointer: "/kubernetesVersion",
+		Pointer: versionField,
 		Given:   fmt.Sprintf("%q", wanted),
 		Allowed: fmt.Sprintf("the versions in EKS' standard support in %s: %s", o.region, strings.Join(o.standard, ", ")),
 	}

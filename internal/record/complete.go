@@ -83,13 +83,9 @@ func (c *Complete) Run(ctx context.Context, in stage.Input) (*Result, error) {
 	return result, nil
 }
 
-// findings joins preflight's warnings with what Verify found.
+// findings joins preflight's with what Verify found.
 func findings(s environment.State) []environment.Finding {
-	found := []environment.Finding{}
-	for _, warning := range s.Warnings {
-		found = append(found, environment.Finding{Code: "Warning", Found: warning})
-	}
-	return append(found, s.Verification.Findings...)
+	return append(append([]environment.Finding{}, s.Findings...), s.Verification.Findings...)
 }
 
 func resultOf(s environment.State, now time.Time) *Result {

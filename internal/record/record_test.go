@@ -74,7 +74,7 @@ func full() environment.State {
 		Execution: environment.Execution{ARN: execution, Name: "e", StartTime: time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)},
 		Request:   environment.Request{Operation: "apply", Prefix: "opa", Name: "dev", AccountID: "222222222222", Region: "eu-west-1"},
 		Names:     environment.NamesOf(environment.Request{Prefix: "opa", Name: "dev", AccountID: "222222222222", Region: "eu-west-1"}),
-		Warnings:  []string{"a finding"},
+		Findings:  []environment.Finding{{Severity: "warning", Code: "OtherVersion", Field: "/kubernetesVersion", Found: "a finding"}},
 		Lock:      &environment.Lock{Progress: p("unchanged")},
 		Bootstrap: &environment.Bootstrap{Progress: p("unchanged")},
 		Network:   &environment.Network{Progress: p("created"), VPCID: "vpc-1"},
@@ -84,7 +84,7 @@ func full() environment.State {
 		Access:    &environment.Access{Progress: p("unchanged")},
 		Verification: &environment.Verification{
 			Progress: p("unchanged"), Nodes: []environment.NodeResult{{Name: "node-1", Version: "v1.36.1", Ready: true}},
-			Findings: []environment.Finding{{Code: "PodNotReady", Found: "a pod waits", Next: "look at it"}},
+			Findings: []environment.Finding{{Severity: "warning", Code: "PodNotReady", Found: "a pod waits", Next: "look at it"}},
 		},
 		Provider: &environment.Provider{Progress: p("unchanged"), Outputs: map[string]string{"VPC": "/opa/dev/vpc"}},
 	}
@@ -109,7 +109,7 @@ func TestComplete(t *testing.T) {
 		"network": {"vpcId": "vpc-1"},
 		"outputs": {"VPC": "/opa/dev/vpc"},
 		"nodes": [{"name": "node-1", "version": "v1.36.1", "ready": true}],
-		"findings": [{"code": "Warning", "found": "a finding"}, {"code": "PodNotReady", "found": "a pod waits", "next": "look at it"}],
+		"findings": [{"severity": "warning", "code": "OtherVersion", "field": "/kubernetesVersion", "found": "a finding"}, {"severity": "warning", "code": "PodNotReady", "found": "a pod waits", "next": "look at it"}],
 		"consoleUrl": "https://us-east-1.console.aws.amazon.com/states/home?region=us-east-1#/v2/executions/details/arn:aws:states:us-east-1:111111111111:execution:m:e"
 	}`
 	stages := []string{"Lock unchanged", "Bootstrap unchanged", "Network created", "Identity unchanged", "Cluster unchanged", "DeployKubectl unchanged", "Access unchanged", "Verify unchanged", "Register unchanged"}

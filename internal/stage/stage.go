@@ -21,6 +21,7 @@ import (
 
 	"github.com/harmonix-eks/environment-provider/internal/environment"
 	"github.com/harmonix-eks/environment-provider/internal/fault"
+	"github.com/harmonix-eks/environment-provider/internal/finding"
 )
 
 // Input is what the state machine passes to a stage.
@@ -123,6 +124,8 @@ type Cause struct {
 	Message string     `json:"message"`
 	Field   string     `json:"field,omitempty"`
 	Next    string     `json:"next,omitempty"`
+	// Findings are the single things that stand against a request, as far as there is room for them.
+	Findings []finding.Finding `json:"findings,omitempty"`
 }
 
 // maxMessage bounds a message as it is after its way through Lambda and Step Functions, which
@@ -132,7 +135,9 @@ const maxMessage = 12_000
 
 // CauseOf describes f, an error of the stage called name.
 func CauseOf(name string, f *fault.Error) Cause {
-	return Cause{Stage: name, Code: f.Code, Message: cut(f.Message), Field: f.Field, Next: f.Next}
+	return Cause{
+		Stage: name, Code: f.Code, Message: cut(f.Message), Field: f.Field, Next: f.Next, Findings: finding.Fitting(f.Findings),
+	}
 }
 
 // cut shortens a message that is too long.

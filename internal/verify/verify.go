@@ -4,9 +4,9 @@ package verify
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/harmonix-eks/environment-provider/internal/environment"
+	"github.com/harmonix-eks/environment-provider/internal/finding"
 	"github.com/harmonix-eks/environment-provider/internal/kubectl/client"
 	"github.com/harmonix-eks/environment-provider/internal/stage"
 	"github.com/harmonix-eks/environment-provider/internal/target"
@@ -48,7 +48,7 @@ func look(ctx context.Context, c cluster, s environment.State) (*environment.Ver
 }
 
 func find(v *environment.Verification, code, next, format string, args ...any) {
-	v.Findings = append(v.Findings, environment.Finding{Code: code, Found: fmt.Sprintf(format, args...), Next: next})
+	v.Findings = append(v.Findings, finding.Warningf(code, "", format, args...).WithNext("%s", next))
 }
 
 // node is what is read of a Node.

@@ -157,8 +157,10 @@ func finished(nodeType string) stage.Input {
 
 // troubled is the same with something to remark on.
 func troubled(in stage.Input) stage.Input {
-	in.State.Warnings = []string{"the Kubernetes API is open to the internet"}
+	in.State.Findings = []environment.Finding{{
+		Severity: "warning", Code: "OpenAPI", Field: "/apiAccessCidrs", Found: "the Kubernetes API is open to the internet", Next: "name the blocks that need it",
+	}}
 	in.State.Egress.InterfaceEndpoints = []string{"ec2", "sts"}
-	in.State.Verification.Findings = []environment.Finding{{Code: "NodeNotReady", Found: "node a is not ready", Next: "describe the node"}}
+	in.State.Verification.Findings = []environment.Finding{{Severity: "warning", Code: "NodeNotReady", Found: "node a is not ready", Next: "describe the node"}}
 	return in
 }
