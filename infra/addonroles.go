@@ -13,6 +13,7 @@ import (
 func addonRoles(t *template) {
 	t.describe("EKS environment: roles of the add-ons")
 	t.identify()
+	t.bounded()
 	nodeType := t.choice("NodeType", "What pods run on", "FARGATE", "MANAGED")
 	t.text("Issuer", "The cluster's issuer of service account tokens, without https://")
 	t.text("OidcProviderArn", "The IAM OIDC provider of that issuer")

@@ -22,6 +22,8 @@ func bootstrap(t *template) {
 		AllowedPattern: jsii.String("[0-9]{12}"),
 	}).ValueAsString()
 
+	t.bounded()
+
 	bucket := artifactBucket(t)
 	service := t.role("ServiceRole", role{
 		Name:        "EKS-ENV-CloudFormation-${AWS::Region}",
@@ -241,6 +243,7 @@ func roleActions() []statement {
 		Actions: []string{
 			"iam:UpdateRole", "iam:UpdateRoleDescription", "iam:DeleteRole", "iam:UpdateAssumeRolePolicy",
 			"iam:PutRolePolicy", "iam:DeleteRolePolicy", "iam:AttachRolePolicy", "iam:DetachRolePolicy",
+			"iam:PutRolePermissionsBoundary", "iam:DeleteRolePermissionsBoundary",
 			"iam:TagRole", "iam:UntagRole",
 		},
 		Resources: environmentRoles(),

@@ -106,6 +106,8 @@ type role struct {
 	Name        string
 	Description string
 	Trust       statement
+	// More are further statements of the trust policy.
+	More []statement
 	// Managed names AWS managed policies.
 	Managed []string
 	Inline  map[string][]statement
@@ -117,10 +119,14 @@ type role struct {
 // role declares an IAM role and returns it.
 func (t *template) role(id string, r role) awsiam.CfnRole {
 	r.Trust.Actions = []string{"sts:AssumeRole"}
+	for i := range r.More {
+		r.More[i].Actions = r.Trust.Actions
+	}
 	props := &awsiam.CfnRoleProps{
 		RoleName:                 sub(r.Name),
 		Description:              &r.Description,
-		AssumeRolePolicyDocument: document(r.Trust),
+		AssumeRolePolicyDocument: document(append([]statement{r.Trust}, r.More...)...),
+		PermissionsBoundary:      t.boundary,
 	}
 	if r.Long {
 		props.MaxSessionDuration = jsii.Number(43200)

@@ -22,6 +22,7 @@ import (
 func egress(t *template) {
 	t.describe("EKS environment: NAT gateways, VPC endpoints and flow log")
 	t.identify()
+	t.bounded()
 	vpc := t.text("VpcId", "The VPC")
 	t.text("VpcCidr", "Address block of the VPC")
 	count := t.choice("ZoneCount", "Number of availability zones", "2", "3")

@@ -24,9 +24,12 @@ const (
 func identity(t *template) {
 	t.describe("EKS environment: keys, audit table and roles")
 	t.identify()
+	t.bounded()
 	platform := t.text("PlatformRole", "ARN of the role of the Harmonix backend, which may assume the operations role")
 	pipeline := t.text("PipelineRole", "ARN of the role of the application pipelines, which may assume the provisioning role")
 	adminRole := t.optional("ClusterAdminRole", "ARN of an existing role that administers the cluster; empty: one is made")
+	trust := t.optional("ClusterAdminTrust", "ARNs of roles and users that may assume the cluster admin role made here, comma-separated")
+	trustAccounts := t.optional("ClusterAdminTrustAccounts", "The accounts of those, as ARNs of their roots, comma-separated")
 	nodeType := t.choice("NodeType", "What the pods run on", "FARGATE", "MANAGED")
 	assumable := t.optional("AssumableRoles", "ARNs of further roles that the kubectl function may assume, comma-separated")
 	chart := t.optional("ChartObject", "The chart of the load balancer controller in S3, as bucket/key; empty: it comes from elsewhere")
@@ -54,7 +57,7 @@ func identity(t *template) {
 		Long:        true,
 	})
 	function := t.role("KubectlRole", kubectlRole(suppliedAdmin, furtherRoles, chartInS3))
-	admin := t.role("AdminRole", clusterAdminRole(function, ownAdmin))
+	admin := t.role("AdminRole", clusterAdminRole(function, ownAdmin, operators(t, trust, trustAccounts)))
 	node := t.role("NodeRole", role{
 		Name:        "${Prefix}-${Name}-node-role",
 		Description: "What the nodes may do",
@@ -371,14 +374,28 @@ func chartActions(inS3 awscdk.CfnCondition) []statement {
 	}}
 }
 
-// clusterAdminRole administers the cluster, through the kubectl function only. Harmonix' trusts the
-// whole account and may change the cluster itself; here an operator who needs that uses a role of
-// their own, supplied as ClusterAdminRole or given an access entry.
-func clusterAdminRole(function awsiam.CfnRole, own awscdk.CfnCondition) role {
+// operators lets the roles and users of a request assume a role. They are trusted by way of their
+// accounts, as in [trusted]: a principal that does not exist, or not any more, would make IAM refuse
+// the whole policy.
+func operators(t *template, arns, accounts *string) statement {
+	list := func(value *string) *[]*string { return awscdk.Fn_Split(jsii.String(","), value, nil) }
+	return statement{
+		ID:        "Operators",
+		AWS:       list(accounts),
+		Condition: map[string]map[string]any{"ArnEquals": {"aws:PrincipalArn": list(arns)}},
+		When:      t.when("TrustedOperators", awscdk.Fn_ConditionNot(empty(arns))),
+	}
+}
+
+// clusterAdminRole administers the cluster, through the kubectl function, and whoever the request
+// names. Harmonix' trusts the whole account and may change the cluster itself; here an operator who
+// needs that uses a role of their own, supplied as ClusterAdminRole or given an access entry.
+func clusterAdminRole(function awsiam.CfnRole, own awscdk.CfnCondition, operators statement) role {
 	return role{
 		Name:        "${Prefix}-${Name}-cluster-admin-role",
 		Description: "Administers the Kubernetes cluster, through the kubectl function",
 		Trust:       statement{AWS: function.AttrArn()},
+		More:        []statement{operators},
 		Long:        true,
 		Inline: map[string][]statement{"cluster": {{
 			ID: "Cluster",

@@ -16,6 +16,8 @@ type template struct {
 	stack awscdk.Stack
 	// outputs keeps the outputs apart from parameters and resources of the same name.
 	outputs constructs.Construct
+	// boundary is the permissions boundary of the template's roles; see [template.bounded].
+	boundary *string
 }
 
 // newTemplate starts a template.
@@ -43,6 +45,14 @@ func (t *template) identify() {
 		Description:    jsii.String("Second part of the environment's name"),
 		AllowedPattern: &pattern,
 	})
+}
+
+// bounded declares the parameter whose value, if it has one, is the permissions boundary of every role
+// that the template declares afterwards.
+func (t *template) bounded() {
+	arn := t.optional("PermissionsBoundary", "ARN of a policy that bounds what the roles may do, whatever their own policies allow; empty: none")
+	has := t.when("HasBoundary", awscdk.Fn_ConditionNot(empty(arn)))
+	t.boundary = either(has, arn, awscdk.Aws_NO_VALUE())
 }
 
 // text declares a parameter that takes any string.

@@ -90,8 +90,14 @@ func TestRoleQuotas(t *testing.T) {
 	for name, s := range map[string]stack{
 		"bootstrap": deploy(t, templates.Bootstrap, nil),
 		"FARGATE":   deploy(t, templates.Identity, longest(map[string]string{"NodeType": "FARGATE"})),
-		"MANAGED":   deploy(t, templates.Identity, longest(map[string]string{"NodeType": "MANAGED", "AssumableRoles": strings.Repeat("a", 2048)})),
-		"egress":    deploy(t, templates.Egress, outward(3, longest(nil))),
+		// The most that a request may ask for: ten ARNs, each of an account of its own, with 1,000 characters together.
+		"Trust": deploy(t, templates.Identity, longest(map[string]string{
+			"NodeType":                  "FARGATE",
+			"ClusterAdminTrust":         strings.TrimSuffix(strings.Repeat("arn:aws:iam::222222222222:role/"+strings.Repeat("r", 69)+",", 10), ","),
+			"ClusterAdminTrustAccounts": strings.TrimSuffix(strings.Repeat("arn:aws:iam::222222222222:root,", 10), ","),
+		})),
+		"MANAGED": deploy(t, templates.Identity, longest(map[string]string{"NodeType": "MANAGED", "AssumableRoles": strings.Repeat("a", 2048)})),
+		"egress":  deploy(t, templates.Egress, outward(3, longest(nil))),
 		"add-ons": deploy(t, templates.AddonRoles, longest(map[string]string{
 			"NodeType": "MANAGED", "Issuer": issuer, "OidcProviderArn": "arn:aws:iam::222222222222:oidc-provider/" + issuer,
 		})),
@@ -186,6 +192,46 @@ func TestTrust(t *testing.T) {
 				t.Errorf("%s: principals (-want +got):\n%s", tc.reason, diff)
 			}
 		})
+	}
+}
+
+// Whoever the request names may become the administrator, by way of the accounts, and the function still.
+func TestClusterAdminTrust(t *testing.T) {
+	const operators, admin = "arn:aws:iam::222222222222:role/operators", "arn:aws:iam::333333333333:user/admin"
+	s := deploy(t, templates.Identity, longest(map[string]string{
+		"NodeType": "FARGATE", "ClusterAdminTrust": operators + "," + admin,
+		"ClusterAdminTrustAccounts": "arn:aws:iam::222222222222:root,arn:aws:iam::333333333333:root",
+	}))
+	want := []statement{
+		{Effect: "Allow", Principal: map[string]any{"AWS": "{KubectlRole.Arn}"}, Action: []string{"sts:AssumeRole"}},
+		{
+			Sid: "Operators", Effect: "Allow", Action: []string{"sts:AssumeRole"},
+			Principal: map[string]any{"AWS": []any{"arn:aws:iam::222222222222:root", "arn:aws:iam::333333333333:root"}},
+			Condition: map[string]map[string]any{"ArnEquals": {"aws:PrincipalArn": []any{operators, admin}}},
+		},
+	}
+	if diff := cmp.Diff(want, statements(t, s.resources()["AdminRole"].Properties["AssumeRolePolicyDocument"])); diff != "" {
+		t.Errorf("trust policy (-want +got):\n%s", diff)
+	}
+}
+
+// An organization that demands a boundary demands it of every role, and one that does not gets none.
+func TestPermissionsBoundary(t *testing.T) {
+	const boundary = "arn:aws:iam::222222222222:policy/boundary"
+	for name, body := range all() {
+		for _, nodeType := range []string{"FARGATE", "MANAGED"} {
+			for _, arn := range []string{boundary, ""} {
+				var want any
+				if arn != "" {
+					want = arn
+				}
+				for id, role := range roles(deploy(t, body, outward(3, map[string]string{"NodeType": nodeType, "PermissionsBoundary": arn}))) {
+					if got := role.Properties["PermissionsBoundary"]; got != want {
+						t.Errorf("%s: %s has the boundary %v with %q", name, id, got, arn)
+					}
+				}
+			}
+		}
 	}
 }
 

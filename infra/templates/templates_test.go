@@ -85,7 +85,7 @@ func TestInterface(t *testing.T) {
 	}{
 		"bootstrap": {
 			reason:     "shared by all environments, so it knows none",
-			parameters: "PlatformAccount",
+			parameters: "PermissionsBoundary PlatformAccount",
 			outputs:    "ArtifactBucket PlatformAccount ServiceRoleArn",
 		},
 		"network": {
@@ -95,8 +95,9 @@ func TestInterface(t *testing.T) {
 				"PublicRouteTableId PublicSubnetIds VpcId",
 		},
 		"identity": {
-			reason:     "made beside the network, so it takes nothing from it",
-			parameters: "AssumableRoles ChartObject ClusterAdminRole Name NodeType PipelineRole PlatformRole Prefix",
+			reason: "made beside the network, so it takes nothing from it",
+			parameters: "AssumableRoles ChartObject ClusterAdminRole ClusterAdminTrust ClusterAdminTrustAccounts Name NodeType PermissionsBoundary " +
+				"PipelineRole PlatformRole Prefix",
 			outputs: "AuditTable ClusterAdminRoleArn ControlPlaneRoleArn KeyArn KubectlRoleArn NodeRoleArn " +
 				"OperationsRoleArn PodExecutionRoleArn ProvisioningRoleArn SecretsKeyArn",
 		},
@@ -123,7 +124,7 @@ func TestInterface(t *testing.T) {
 		},
 		"addonroles": {
 			reason:     "takes the cluster's issuer",
-			parameters: "Issuer Name NodeType OidcProviderArn Prefix",
+			parameters: "Issuer Name NodeType OidcProviderArn PermissionsBoundary Prefix",
 			outputs:    "FluentBitRoleArn LoadBalancerControllerRoleArn",
 		},
 	}

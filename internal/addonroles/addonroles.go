@@ -38,10 +38,11 @@ func (s *Stage) Run(ctx context.Context, in stage.Input) (*environment.AddonRole
 // Parameters are the template's parameters for st.
 func Parameters(st environment.State) map[string]string {
 	return map[string]string{
-		"Prefix":          st.Request.Prefix,
-		"Name":            st.Request.Name,
-		"NodeType":        st.Request.NodeType,
-		"Issuer":          st.Cluster.Issuer,
-		"OidcProviderArn": st.Cluster.OIDCProviderARN,
+		"Prefix":              st.Request.Prefix,
+		"Name":                st.Request.Name,
+		"PermissionsBoundary": st.Request.PermissionsBoundary,
+		"NodeType":            st.Request.NodeType,
+		"Issuer":              st.Cluster.Issuer,
+		"OidcProviderArn":     st.Cluster.OIDCProviderARN,
 	}
 }

@@ -12,11 +12,12 @@ import (
 func TestParameters(t *testing.T) {
 	want := map[string]string{
 		"Prefix": "opa", "Name": "dev", "NodeType": "MANAGED",
-		"Issuer":          "oidc.eks.us-east-1.amazonaws.com/id/ABC",
-		"OidcProviderArn": "arn:aws:iam::222222222222:oidc-provider/oidc.eks.us-east-1.amazonaws.com/id/ABC",
+		"PermissionsBoundary": "arn:boundary",
+		"Issuer":              "oidc.eks.us-east-1.amazonaws.com/id/ABC",
+		"OidcProviderArn":     "arn:aws:iam::222222222222:oidc-provider/oidc.eks.us-east-1.amazonaws.com/id/ABC",
 	}
 	got := addonroles.Parameters(environment.State{
-		Request: environment.Request{Prefix: "opa", Name: "dev", NodeType: environment.NodeTypeManaged},
+		Request: environment.Request{Prefix: "opa", Name: "dev", NodeType: environment.NodeTypeManaged, PermissionsBoundary: "arn:boundary"},
 		Cluster: &environment.Cluster{
 			Issuer:          "oidc.eks.us-east-1.amazonaws.com/id/ABC",
 			OIDCProviderARN: "arn:aws:iam::222222222222:oidc-provider/oidc.eks.us-east-1.amazonaws.com/id/ABC",

@@ -9,6 +9,7 @@ import (
 	"github.com/harmonix-eks/environment-provider/infra/templates"
 	"github.com/harmonix-eks/environment-provider/internal/environment"
 	"github.com/harmonix-eks/environment-provider/internal/fault"
+	"github.com/harmonix-eks/environment-provider/internal/stack"
 	"github.com/harmonix-eks/environment-provider/internal/stage"
 	"github.com/harmonix-eks/environment-provider/internal/target"
 )
@@ -48,8 +49,13 @@ func (s *Stage) Run(ctx context.Context, in stage.Input) (*environment.Bootstrap
 	if err := t.CheckFixed(ctx); err != nil {
 		return nil, err
 	}
+	boundary, err := s.boundary(ctx, t.Stacks, in.State)
+	if err != nil {
+		return nil, err
+	}
 	spec := t.Spec(in.State.Names.BootstrapStack, templates.Bootstrap, map[string]string{
-		"PlatformAccount": s.options.PlatformAccount,
+		"PlatformAccount":     s.options.PlatformAccount,
+		"PermissionsBoundary": boundary,
 	})
 	// The stack outlives the environment that happens to make it and belongs to none.
 	spec.Tags = nil
@@ -67,6 +73,23 @@ func (s *Stage) Run(ctx context.Context, in stage.Input) (*environment.Bootstrap
 		ServiceRoleARN: out.Outputs["ServiceRoleArn"],
 		ArtifactBucket: out.Outputs["ArtifactBucket"],
 	}, nil
+}
+
+type describer interface {
+	Describe(ctx context.Context, name string) (stack.Description, bool, error)
+}
+
+// boundary is the permissions boundary of the service role: the request's if it makes the role, and the
+// role's own otherwise. Environments share the role, so none of them changes it for the others.
+func (s *Stage) boundary(ctx context.Context, stacks describer, st environment.State) (string, error) {
+	live, found, err := stacks.Describe(ctx, st.Names.BootstrapStack)
+	if err != nil {
+		return "", err
+	}
+	if found && live.Kept() {
+		return live.Parameters["PermissionsBoundary"], nil
+	}
+	return st.Request.PermissionsBoundary, nil
 }
 
 type reader interface {

@@ -44,6 +44,7 @@ func Parameters(st environment.State) map[string]string {
 	parameters := map[string]string{
 		"Prefix":               st.Request.Prefix,
 		"Name":                 st.Request.Name,
+		"PermissionsBoundary":  st.Request.PermissionsBoundary,
 		"VpcId":                st.Network.VPCID,
 		"VpcCidr":              st.Request.CIDR,
 		"ZoneCount":            strconv.Itoa(len(st.Network.PrivateSubnetIDs)),

@@ -34,6 +34,7 @@ func TestParameters(t *testing.T) {
 	}{
 		"Default": {"one gateway and no endpoints", environment.Request{APIAccess: environment.APIPublicAndPrivate}, "single", nil},
 		"Private": {"with what a private cluster calls", environment.Request{APIAccess: environment.APIPrivate}, "single", environment.PrivateEndpoints()},
+		"Bounded": {"the flow log's role has the boundary", environment.Request{APIAccess: environment.APIPublicAndPrivate, PermissionsBoundary: "arn:boundary"}, "single", nil},
 		"Chosen": {
 			"the request decides", environment.Request{APIAccess: environment.APIPrivate, NATGateways: "perAz", InterfaceEndpoints: []string{"sts", "rds"}},
 			"perAz", []string{"rds", "sts"},
@@ -44,7 +45,7 @@ func TestParameters(t *testing.T) {
 			want := map[string]string{
 				"Prefix": "opa", "Name": "dev", "VpcId": "vpc-1", "VpcCidr": "10.0.0.0/24", "ZoneCount": "2", "NatGateways": tc.gateways,
 				"PublicSubnetIds": "subnet-1,subnet-2", "PrivateSubnetIds": "subnet-3,subnet-4",
-				"PrivateRouteTableIds": "rtb-2,rtb-3", "RouteTableIds": "rtb-1,rtb-2,rtb-3",
+				"PrivateRouteTableIds": "rtb-2,rtb-3", "RouteTableIds": "rtb-1,rtb-2,rtb-3", "PermissionsBoundary": tc.request.PermissionsBoundary,
 			}
 			for _, service := range environment.InterfaceEndpoints() {
 				want[environment.EndpointParameter(service)] = "false"

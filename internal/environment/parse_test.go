@@ -120,6 +120,32 @@ func TestParseRefuses(t *testing.T) {
 		"AdminOtherAccount": {"and so is the admin role", map[string]any{"clusterAdminRole": "arn:aws:iam::333333333333:role/r"}, []string{`/clusterAdminRole: got`, `target account 222222222222`}},
 		"AssumableRole":     {"the entry is pointed at", map[string]any{"assumableRoles": []string{"arn:aws:iam::222222222222:role/ok", "no"}}, []string{`/assumableRoles/1: got "no"`}},
 		"AssumableRoleType": {"of the wrong type", map[string]any{"assumableRoles": []any{7}}, []string{`/assumableRoles/0: got the number 7`}},
+		"Boundary":          {"a bare name is completed", map[string]any{"permissionsBoundary": "workloads"}, []string{`/permissionsBoundary: got "workloads"`, `did you mean "arn:aws:iam::222222222222:policy/workloads"?`}},
+		"BoundaryRole":      {"a role is no policy", map[string]any{"permissionsBoundary": "arn:aws:iam::222222222222:role/r"}, []string{`/permissionsBoundary: got "arn:aws:iam::222222222222:role/r", allowed: the ARN of a managed policy`}},
+		"BoundaryElsewhere": {"IAM takes policies of the same account", map[string]any{"permissionsBoundary": "arn:aws:iam::333333333333:policy/p"}, []string{`/permissionsBoundary: got`, `allowed: a policy of the target account 222222222222, or one of AWS`}},
+		"TrustRoot":         {"not everybody", map[string]any{"clusterAdminTrust": []any{"arn:aws:iam::222222222222:role/ok", "arn:aws:iam::222222222222:root"}}, []string{`/clusterAdminTrust/1: got "arn:aws:iam::222222222222:root"`, `name the roles of the account`}},
+		"TrustWildcard":     {"a condition on ARNs would take it for a pattern", map[string]any{"clusterAdminTrust": []any{"arn:aws:iam::222222222222:role/*"}}, []string{`/clusterAdminTrust/0: got "arn:aws:iam::222222222222:role/*"`, `without wildcards and commas`}},
+		"TrustComma":        {"it separates the entries of a list parameter", map[string]any{"clusterAdminTrust": []any{"arn:aws:iam::222222222222:role/a,b"}}, []string{`/clusterAdminTrust/0: got`}},
+		"TrustSession": {
+			"GetCallerIdentity prints sessions", map[string]any{"clusterAdminTrust": []any{"arn:aws:sts::222222222222:assumed-role/operators/me"}},
+			[]string{`/clusterAdminTrust/0: `, `did you mean "arn:aws:iam::222222222222:role/operators"`},
+		},
+		"TrustLong": {
+			"the trust policy has an end", map[string]any{"clusterAdminTrust": []any{
+				"arn:aws:iam::222222222222:role/" + strings.Repeat("a/", 200) + "r", "arn:aws:iam::222222222222:role/" + strings.Repeat("b/", 300) + "r",
+			}},
+			[]string{`/clusterAdminTrust: got 1064 characters in all ARNs together, allowed: at most 1000`},
+		},
+		"TrustMany": {"ten", map[string]any{"clusterAdminTrust": []any{
+			"arn:aws:iam::222222222222:role/a", "arn:aws:iam::222222222222:role/b", "arn:aws:iam::222222222222:role/c", "arn:aws:iam::222222222222:role/d",
+			"arn:aws:iam::222222222222:role/e", "arn:aws:iam::222222222222:role/f", "arn:aws:iam::222222222222:role/g", "arn:aws:iam::222222222222:role/h",
+			"arn:aws:iam::222222222222:role/i", "arn:aws:iam::222222222222:role/j", "arn:aws:iam::222222222222:role/k",
+		}}, []string{`/clusterAdminTrust: got 11 entries, allowed: at most 10`}},
+		"TrustSupplied": {
+			"a role of one's own has a trust policy of its own",
+			map[string]any{"clusterAdminRole": "arn:aws:iam::222222222222:role/mine", "clusterAdminTrust": []any{"arn:aws:iam::222222222222:role/a"}},
+			[]string{`/clusterAdminTrust: got a trust with the clusterAdminRole "arn:aws:iam::222222222222:role/mine"`, `change the trust policy of your own role`},
+		},
 		"VersionNumber":     {"1.30 arrives as 1.3", map[string]any{"kubernetesVersion": 1.30}, []string{`/kubernetesVersion: got the number 1.3, allowed: a minor version as a string, such as "1.36"; send it in quotation marks`}},
 		"VersionPatch":      {"EKS knows minors", map[string]any{"kubernetesVersion": "v1.36.2"}, []string{`did you mean "1.36"?`}},
 		"AMIUnknown":        {"unknown type with its neighbour", map[string]any{"amiType": "BOTTLEROCKET_X86_64"}, []string{`/amiType: got "BOTTLEROCKET_X86_64", allowed: one of`, `did you mean "BOTTLEROCKET_x86_64"?`}},
@@ -274,6 +300,21 @@ func TestParseAccepts(t *testing.T) {
 		"RolePath": {
 			"roles may have paths", map[string]any{"environmentRole": "arn:aws:iam::222222222222:role/team/sub/deployer"},
 			func(r *environment.Request) { r.EnvironmentRole = "arn:aws:iam::222222222222:role/team/sub/deployer" },
+		},
+		"Bounded": {
+			"a boundary of AWS, or of the account, with a path", map[string]any{"permissionsBoundary": "arn:aws:iam::222222222222:policy/org/boundary"},
+			func(r *environment.Request) { r.PermissionsBoundary = "arn:aws:iam::222222222222:policy/org/boundary" },
+		},
+		"AWSBoundary": {
+			"AWS has some", map[string]any{"permissionsBoundary": "arn:aws:iam::aws:policy/PowerUserAccess"},
+			func(r *environment.Request) { r.PermissionsBoundary = "arn:aws:iam::aws:policy/PowerUserAccess" },
+		},
+		"Trust": {
+			"roles and users of any account, as single sign-on makes them",
+			map[string]any{"clusterAdminTrust": []any{"arn:aws:iam::333333333333:user/a", "arn:aws:iam::222222222222:role/aws-reserved/sso.amazonaws.com/AWSReservedSSO_Admin_0123456789abcdef"}},
+			func(r *environment.Request) {
+				r.ClusterAdminTrust = []string{"arn:aws:iam::333333333333:user/a", "arn:aws:iam::222222222222:role/aws-reserved/sso.amazonaws.com/AWSReservedSSO_Admin_0123456789abcdef"}
+			},
 		},
 		"CarrierGrade": {"100.64.0.0/10", map[string]any{"cidr": "100.64.0.0/16"}, func(r *environment.Request) { r.CIDR = "100.64.0.0/16" }},
 		"Tags": {

@@ -43,6 +43,8 @@ type Request struct {
 
 	// ClusterAdminRole is the ARN of the role that administers the cluster; empty: one is created.
 	ClusterAdminRole string `json:"clusterAdminRole,omitempty"`
+	// ClusterAdminTrust are the ARNs of the roles and users that may assume the role that is created.
+	ClusterAdminTrust []string `json:"clusterAdminTrust,omitempty"`
 	// APIAccess is "private" or "public_and_private".
 	APIAccess string `json:"apiAccess"`
 	// APIAccessCIDRs is a comma-separated list of the address blocks that may reach a public API.
@@ -64,6 +66,8 @@ type Request struct {
 
 	// AssumableRoles are further role ARNs that the kubectl function may assume.
 	AssumableRoles []string `json:"assumableRoles,omitempty"`
+	// PermissionsBoundary is the ARN of the policy that bounds every role made in the target account.
+	PermissionsBoundary string `json:"permissionsBoundary,omitempty"`
 	// Tags are put on every stack of the environment.
 	Tags map[string]string `json:"tags,omitempty"`
 	// RepoURL is sent by the Harmonix form and not used.

@@ -15,7 +15,7 @@ type rule func(document) []Violation
 // broken returns what the rules find in doc.
 func broken(doc document) []Violation {
 	rules := []rule{
-		notSupportedYet, identifiers, lengths, account, cidr, publicAccess, vpc, version, amiType, architecture, roles, assumableRoles, sizes, diskSize, tags,
+		notSupportedYet, identifiers, lengths, account, cidr, publicAccess, vpc, version, amiType, architecture, roles, assumableRoles, clusterAdminTrust, permissionsBoundary, sizes, diskSize, tags,
 	}
 	var all []Violation
 	for _, r := range rules {

@@ -47,14 +47,17 @@ func (s *Stage) Run(ctx context.Context, in stage.Input) (*environment.Identity,
 // Parameters are the identity template's parameters for r.
 func Parameters(r environment.Request) map[string]string {
 	return map[string]string{
-		"Prefix":           r.Prefix,
-		"Name":             r.Name,
-		"PlatformRole":     r.PlatformRole,
-		"PipelineRole":     r.PipelineRole,
-		"ClusterAdminRole": r.ClusterAdminRole,
-		"NodeType":         r.NodeType,
-		"AssumableRoles":   strings.Join(r.AssumableRoles, ","),
-		"ChartObject":      chartObject(r.Chart),
+		"Prefix":                    r.Prefix,
+		"Name":                      r.Name,
+		"PermissionsBoundary":       r.PermissionsBoundary,
+		"PlatformRole":              r.PlatformRole,
+		"PipelineRole":              r.PipelineRole,
+		"ClusterAdminRole":          r.ClusterAdminRole,
+		"ClusterAdminTrust":         strings.Join(r.ClusterAdminTrust, ","),
+		"ClusterAdminTrustAccounts": strings.Join(r.TrustedAccounts(), ","),
+		"NodeType":                  r.NodeType,
+		"AssumableRoles":            strings.Join(r.AssumableRoles, ","),
+		"ChartObject":               chartObject(r.Chart),
 	}
 }
 

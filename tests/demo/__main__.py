@@ -68,6 +68,7 @@ def _demo(cloud: Cloud, request: str, path: pathlib.Path) -> float:
     print(f"  endpoint {cloud.settings['AWS_ENDPOINT_URL']}, platform account {cloud.platform_account}, target account {cloud.target_account}")
     print("deploying the orchestrator: sam deploy --config-env local …", flush=True)
     deploy.harmonix(cloud)
+    deploy.organization(cloud)
     outputs = deploy.orchestrator(cloud)
     deploy.environment_role(cloud)
 

@@ -6,6 +6,7 @@ import json
 import pathlib
 import platform
 import sys
+from typing import Any
 
 from .cloud import ROOT, Cloud, run
 
@@ -36,6 +37,32 @@ def harmonix(cloud: Cloud) -> None:
         iam.put_role_policy(RoleName=f"opa-{name}", PolicyName="assume", PolicyDocument=json.dumps(allow))
         arn = f"arn:aws:iam::{cloud.platform_account}:role/opa-{name}"
         ssm.put_parameter(Name=f"/opa/{name}-role", Value=arn, Type="String", Overwrite=True)
+
+
+def organization(cloud: Cloud) -> None:
+    """Makes what an organization has in the target account before: a boundary for roles, and its operators' role.
+
+    docs/examples/node-options.json names both.
+    """
+    account = cloud.target_account
+    iam = cloud.client("iam", account)
+    boundary = [
+        {"Sid": "Workloads", "Effect": "Allow", "Action": "*", "Resource": "*"},
+        # Nobody that a workload makes becomes a person.
+        {"Sid": "NoPeople", "Effect": "Deny", "Action": ["iam:CreateUser", "iam:CreateLoginProfile", "iam:CreateAccessKey"], "Resource": "*"},
+    ]
+    trust = [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": f"arn:aws:iam::{account}:root"}}]
+    assume = [{"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*"}]
+    try:
+        iam.create_policy(PolicyName="workload-boundary", PolicyDocument=_policy(boundary))
+        iam.create_role(RoleName="platform-operators", AssumeRolePolicyDocument=_policy(trust))
+    except iam.exceptions.EntityAlreadyExistsException:
+        return
+    iam.put_role_policy(RoleName="platform-operators", PolicyName="assume", PolicyDocument=_policy(assume))
+
+
+def _policy(statements: list[dict[str, Any]]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": statements})
 
 
 def orchestrator(cloud: Cloud) -> dict[str, str]:

@@ -23,7 +23,7 @@ from e2e import instance, slow
 from e2e.provider import Environment, Provider, example
 from e2e.world import World
 
-EXAMPLES = ("fargate", "managed-nodes", "other-region", "private-api")
+EXAMPLES = ("fargate", "managed-nodes", "node-options", "other-region", "private-api")
 
 
 @pytest.fixture(scope="session")
@@ -34,6 +34,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
             pytest.exit(f"{needed.relative_to(ROOT)} is missing: run `make ready` first", returncode=2)
     with instance.running(tmp_path_factory.mktemp("cloud")) as cloud:
         deploy.harmonix(cloud)
+        deploy.organization(cloud)
         deploy.orchestrator(cloud)
         deploy.environment_role(cloud)
         yield cloud
@@ -86,3 +87,9 @@ def fargate(examples: dict[str, Environment]) -> Environment:
 def managed(examples: dict[str, Environment]) -> Environment:
     """The environment of docs/examples/managed-nodes.json."""
     return examples["managed-nodes"]
+
+
+@pytest.fixture(scope="session")
+def options(examples: dict[str, Environment]) -> Environment:
+    """The environment of docs/examples/node-options.json."""
+    return examples["node-options"]

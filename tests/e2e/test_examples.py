@@ -14,9 +14,9 @@ def test_environments_side_by_side_have_a_cluster_each(cloud: Cloud, examples: d
         cluster = Cluster(cloud, environment.result)
         (system,) = [n for n in cluster.list("namespaces") if n["metadata"]["name"] == "kube-system"]
         marks[name] = (environment.result["cluster"]["endpoint"], system["metadata"]["uid"], environment.result["network"]["vpcId"])
-    assert len(marks) == 4
+    assert len(marks) > 2
     for column in zip(*marks.values(), strict=True):
-        assert len(set(column)) == 4
+        assert len(set(column)) == len(marks)
 
 
 def test_object_of_one_cluster_is_not_in_the_other(cloud: Cloud, fargate: Environment, managed: Environment) -> None:

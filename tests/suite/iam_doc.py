@@ -178,10 +178,12 @@ def _resource(statement: Document) -> str:
 
 def _trust(trust: Document) -> str:
     parts = []
-    for statement in trust["Statement"]:
+    for declared in trust["Statement"]:
+        statement, only = _plain(declared)
         (kind, principal), *_ = statement["Principal"].items()
         conditions = _conditions(statement)
-        parts.append(f"`{text(principal)}`" + (" (web identity)" if kind == "Federated" else "") + (f" if {conditions}" if conditions else ""))
+        part = f"`{text(principal)}`" + (" (web identity)" if kind == "Federated" else "") + (f" if {conditions}" if conditions else "")
+        parts.append(part + (f", under the template's condition `{only}`" if only else ""))
     return "; ".join(parts)
 
 

@@ -16,7 +16,8 @@ INTRODUCTIONS = {
     "ControlPlaneRole": "The cluster's own role.",
     "KubectlRole": "The kubectl function's own role. It has no access entry and so no rights in the cluster: "
     "for each request the function assumes the role that the request names.",
-    "AdminRole": "Administers the cluster, through the kubectl function only. Not made when the request names a `clusterAdminRole`.",
+    "AdminRole": "Administers the cluster, through the kubectl function, and for the roles and users of the request's `clusterAdminTrust`. "
+    "Not made when the request names a `clusterAdminRole`.",
     "NodeRole": "The instances of the managed node group.",
     "PodExecutionRole": "What Fargate starts pods with.",
     "FlowLogRole": "What the VPC's flow log is written with.",

@@ -15,6 +15,7 @@ def install() -> None:
     """Complete the handlers."""
     _wrap("AWS::Lambda::Function", "create", "update", after=_connect)
     _wrap("AWS::DynamoDB::Table", "create", "update", after=_encrypt)
+    _wrap("AWS::IAM::Role", "create", "update", after=_bound)
     roles = provisioners._RESOURCE_HANDLERS["AWS::IAM::Role"]
     roles["create"] = _new_name_only(roles["create"])
 
@@ -50,6 +51,14 @@ def _connect(name: str, properties: Properties) -> None:
         "VpcId": ec2._subnets[subnets[0]]["VpcId"] if subnets else "",
         "Ipv6AllowedForDualStack": False,
     }
+
+
+def _bound(name: str, properties: Properties) -> None:
+    """A role's permissions boundary, which has to exist."""
+    boundary = properties.get("PermissionsBoundary")
+    if boundary and not iam._policy_exists(boundary):
+        raise Failed(f"Scope ARN: {boundary} does not exist or is not attachable. (Service: Iam, Status Code: 404)")
+    iam._roles[name]["PermissionsBoundary"] = boundary
 
 
 def _encrypt(name: str, properties: Properties) -> None:
