@@ -20,17 +20,6 @@ import (
 	"github.com/harmonix-eks/environment-provider/internal/fault"
 )
 
-const (
-	// defaultPatience bounds the retries of one call.
-	defaultPatience = 30 * time.Second
-	// unauthorizedPatience bounds the retries after a 401. A new access entry has been seen to
-	// take up to 30 s; a caller who just made one repeats the whole request.
-	unauthorizedPatience = 15 * time.Second
-
-	firstDelay = 100 * time.Millisecond
-	lastDelay  = 3 * time.Second
-)
-
 // Options are the optional parts of a [Client].
 type Options struct {
 	// HTTP is the client to use; one is made from the configuration when it is nil.
@@ -51,7 +40,10 @@ type Client struct {
 	dynamic dynamic.Interface
 	mapper  *restmapper.DeferredDiscoveryRESTMapper
 	// names is mapper with the short names that people write, such as svc.
-	names meta.RESTMapperWithContext
+	names    meta.RESTMapperWithContext
+	patience Patience
+	// spent is what of patience was used up. When it is nil, each call has its own.
+	spent *spent
 }
 
 // NewClient returns a client for the API server of config. What it discovers is kept until a kind
@@ -83,6 +75,10 @@ func NewClient(config *rest.Config, options Options) (*Client, error) {
 		dynamic: objects,
 		mapper:  mapper,
 		names:   restmapper.NewShortcutExpanderWithContext(mapper, cached, nil),
+		patience: Patience{
+			Transient:    options.Patience,
+			Unauthorized: min(options.Patience, defaultUnauthorizedPatience),
+		},
 	}, nil
 }
 
@@ -108,38 +104,40 @@ func (c *Client) Do(ctx context.Context, what string, call func(context.Context)
 // do makes a call, and makes it again with growing delays while again says that this is useful.
 func (c *Client) do(ctx context.Context, again func(error) bool, call func(context.Context) error) error {
 	backoff := wait.Backoff{Duration: firstDelay, Factor: 2, Jitter: 0.2, Steps: 1 << 20, Cap: lastDelay}
-	start := time.Now()
+	used := c.spent
+	if used == nil {
+		used = &spent{}
+	}
 	var last error
 	for {
+		begun := time.Now()
 		err := call(ctx)
 		if err != nil && last != nil && ctx.Err() != nil {
 			// The deadline says less than what was waited for in vain.
 			return last
 		}
 		last = err
-		patience := c.options.Patience
+		var class *time.Duration
+		var patience time.Duration
 		switch {
 		case err == nil:
 			return nil
 		case apierrors.IsUnauthorized(err) && c.options.Reauthenticate != nil:
 			c.options.Reauthenticate()
-			patience = min(patience, unauthorizedPatience)
+			class, patience = &used.unauthorized, c.patience.Unauthorized
 		case stale(err) && c.options.Forget != nil:
 			c.options.Forget()
 			return err
 		case !again(err):
 			return err
+		case odd(err):
+			class, patience = &used.odd, min(oddPatience, c.patience.Transient)
+		default:
+			class, patience = &used.transient, c.patience.Transient
 		}
 		delay := backoff.Step()
-		if time.Since(start)+delay > patience {
+		if !used.take(class, time.Since(begun)+delay, patience) || !pause(ctx, delay) {
 			return err
-		}
-		timer := time.NewTimer(delay)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return err
-		case <-timer.C:
 		}
 	}
 }

@@ -144,12 +144,16 @@ func (c *Connector) restConfig(ctx context.Context, name string) (*rest.Config, 
 	cluster := out.Cluster
 	switch cluster.Status {
 	case types.ClusterStatusCreating, types.ClusterStatusPending:
-		return nil, fault.New(fault.Transient, "cluster %s is not ready yet: its status is %s", name, cluster.Status)
-	case types.ClusterStatusDeleting, types.ClusterStatusFailed:
+		return nil, unready(name, cluster.Status)
+	case types.ClusterStatusDeleting:
+		f := fault.New(fault.Failed, "cluster %s cannot be used: its status is %s", name, cluster.Status)
+		f.Err = ErrClusterDeleting
+		return nil, f
+	case types.ClusterStatusFailed:
 		return nil, fault.New(fault.Failed, "cluster %s cannot be used: its status is %s", name, cluster.Status)
 	}
 	if cluster.Endpoint == nil || cluster.CertificateAuthority == nil {
-		return nil, fault.New(fault.Transient, "cluster %s has no endpoint yet: its status is %s", name, cluster.Status)
+		return nil, unready(name, cluster.Status)
 	}
 	authority, err := base64.StdEncoding.DecodeString(aws.ToString(cluster.CertificateAuthority.Data))
 	if err != nil {
@@ -161,6 +165,13 @@ func (c *Connector) restConfig(ctx context.Context, name string) (*rest.Config, 
 		QPS:             queriesPerSecond,
 		Burst:           queryBurst,
 	}, nil
+}
+
+// unready is the error of a cluster that is being created.
+func unready(name string, status types.ClusterStatus) error {
+	f := fault.New(fault.Transient, "cluster %s is not ready yet: its status is %s", name, status)
+	f.Err = ErrClusterNotReady
+	return f
 }
 
 // newTransport makes a transport of one connection alone. client-go's own are kept for ever, one for

@@ -6,6 +6,8 @@ import (
 	"crypto/x509"
 	"errors"
 	"net"
+	"net/http"
+	"slices"
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -21,6 +23,10 @@ var (
 	// ErrStale is matched by an error that shows the endpoint or the certificate authority to be
 	// out of date. Nothing reached the cluster; connecting again describes it anew.
 	ErrStale = errors.New("the connection's facts are out of date")
+	// ErrClusterNotReady is matched by the error of Connect while the cluster is being created.
+	ErrClusterNotReady = errors.New("cluster not ready")
+	// ErrClusterDeleting is matched by the error of Connect while the cluster is being deleted.
+	ErrClusterDeleting = errors.New("cluster being deleted")
 )
 
 // describeFault classifies an error of DescribeCluster.
@@ -58,6 +64,9 @@ func Classify(err error, format string, args ...any) error {
 		return fault.Wrap(fault.Transient, errors.Join(ErrStale, err), format, args...)
 	}
 	f := fault.Wrap(codeOf(err), err, format, args...)
+	if text := err.Error(); strings.Contains(text, "field is immutable") || strings.Contains(text, "may not change once set") || strings.Contains(text, "updates to statefulset spec for fields other than") {
+		f.WithNext("Kubernetes cannot change this of an object that exists: delete the object first, or give it another name.")
+	}
 	if apierrors.IsUnauthorized(err) {
 		f.WithNext("Give the role an access entry or a line in the ConfigMap kube-system/aws-auth; a new one takes up to a minute to work.")
 	}
@@ -83,6 +92,35 @@ func codeOf(err error) fault.Code {
 // types can be told from a passing failure: both are a 500 without a reason.
 const schemaMismatch = "failed to create typed patch object"
 
+// lastingTexts are of 500s that come from what was sent: of the schema, and of a Secret's data that
+// is not base64.
+var lastingTexts = []string{schemaMismatch, "failed to convert new object"}
+
+// passingTexts are of 500s that time is known to cure: a webhook whose pods are not there yet, a
+// storage that changes its leader, an API server that starts or stops.
+var passingTexts = []string{
+	"failed calling webhook", "no endpoints available", "etcdserver", "timed out", "timeout", "deadline exceeded",
+	"connection refused", "connection reset", "EOF", "dial tcp", "not yet", "not ready", "starting", "shutting down",
+}
+
+// odd reports whether an error is the API server's own and not known to pass.
+func odd(err error) bool {
+	var status apierrors.APIStatus
+	return errors.As(err, &status) && status.Status().Code == http.StatusInternalServerError &&
+		!mentions(status, passingTexts)
+}
+
+// mentions reports whether an answer's message has one of the texts.
+func mentions(answer apierrors.APIStatus, texts []string) bool {
+	return slices.ContainsFunc(texts, func(text string) bool { return strings.Contains(answer.Status().Message, text) })
+}
+
+// mismatched reports whether an error says that an object does not fit its kind's schema.
+func mismatched(err error) bool {
+	var status apierrors.APIStatus
+	return errors.As(err, &status) && mentions(status, []string{schemaMismatch})
+}
+
 // transient reports whether the same call may succeed a moment later.
 func transient(err error) bool {
 	var classified *fault.Error
@@ -92,7 +130,7 @@ func transient(err error) bool {
 	var status apierrors.APIStatus
 	known := errors.As(err, &status)
 	switch {
-	case stale(err), errors.Is(err, context.Canceled), known && strings.Contains(status.Status().Message, schemaMismatch):
+	case stale(err), errors.Is(err, context.Canceled), known && mentions(status, lastingTexts):
 		return false
 	case apierrors.IsTooManyRequests(err), apierrors.IsServerTimeout(err), apierrors.IsTimeout(err),
 		apierrors.IsServiceUnavailable(err), apierrors.IsUnexpectedServerError(err):

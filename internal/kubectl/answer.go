@@ -23,6 +23,8 @@ const answerLimit = 6 << 20
 type Outcome struct {
 	// Data are the attributes of the answer; nil answers null.
 	Data map[string]string
+	// NoEcho has CloudFormation hide the attributes.
+	NoEcho bool
 	// Objects say what was done to each object, also when the request failed.
 	Objects []kube.Result
 }
@@ -32,7 +34,10 @@ func encode(outcome Outcome) (json.RawMessage, error) {
 	if outcome.Data == nil {
 		return json.RawMessage("null"), nil
 	}
-	text, err := json.Marshal(struct{ Data map[string]string }{outcome.Data})
+	text, err := json.Marshal(struct {
+		Data   map[string]string
+		NoEcho bool `json:",omitempty"`
+	}{outcome.Data, outcome.NoEcho})
 	if err != nil {
 		return nil, fault.Wrap(fault.Internal, err, "encode the answer")
 	}

@@ -2,7 +2,6 @@ package kubectl
 
 import (
 	"context"
-	"errors"
 	"strconv"
 	"strings"
 	"time"
@@ -32,7 +31,7 @@ func (h *Handler) chart(ctx context.Context, event Event) (Outcome, error) {
 	}
 	var outcome Outcome
 	if event.RequestType == Delete {
-		outcome.Objects, err = h.uninstall(ctx, event.Properties)
+		outcome.Objects, err = h.uninstall(ctx, event)
 	} else {
 		outcome.Objects, err = h.install(ctx, event)
 	}
@@ -49,7 +48,7 @@ func (h *Handler) install(ctx context.Context, event Event) ([]kube.Result, erro
 		return nil, err
 	}
 	// The connection is tried first: it is quick, and most likely to be refused.
-	cluster, err := h.connect(ctx, event.Properties)
+	cluster, err := h.cluster(ctx, event)
 	if err != nil {
 		return nil, err
 	}
@@ -73,13 +72,13 @@ func (h *Handler) install(ctx context.Context, event Event) ([]kube.Result, erro
 }
 
 // uninstall uninstalls a release. One whose cluster is gone went with it.
-func (h *Handler) uninstall(ctx context.Context, properties Properties) ([]kube.Result, error) {
-	release, err := formerOf(properties)
+func (h *Handler) uninstall(ctx context.Context, event Event) ([]kube.Result, error) {
+	release, err := formerOf(event.Properties)
 	if err != nil {
 		return nil, err
 	}
-	cluster, err := h.connect(ctx, properties)
-	if errors.Is(err, kube.ErrClusterNotFound) {
+	cluster, err := h.cluster(ctx, event)
+	if gone(err) {
 		return nil, nil
 	}
 	if err != nil {

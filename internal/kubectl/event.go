@@ -7,62 +7,61 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/harmonix-eks/environment-provider/internal/customresource"
 	"github.com/harmonix-eks/environment-provider/internal/fault"
 )
 
-// RequestType is what is asked of a resource.
-type RequestType string
-
 // The request types of a CloudFormation custom resource.
 const (
-	Create RequestType = "Create"
-	Update RequestType = "Update"
-	Delete RequestType = "Delete"
+	Create = customresource.Create
+	Update = customresource.Update
+	Delete = customresource.Delete
 )
 
 // Event is a request: a CloudFormation custom resource event, or as much of one as a direct caller
 // sends.
 type Event struct {
-	RequestType   RequestType
-	ResourceType  string
+	customresource.Event
 	Properties    Properties
 	OldProperties Properties
 }
+
+// ofStack reports whether CloudFormation asks, directly or by way of the CDK's provider framework.
+// Nobody waits at a screen then, and nobody repeats the request: what time cures is waited for longer,
+// and what a failed creation made is taken back.
+func (e Event) ofStack() bool { return e.StackID != "" }
 
 // Properties are a resource's properties. CloudFormation sends every scalar as a string where a
 // direct caller may send a boolean or a number, so each is read by what it means. A property that
 // is null counts as absent, and one that nobody asks for is ignored.
 type Properties map[string]any
 
-// decode reads an event.
-func decode(payload []byte) (Event, error) {
-	decoder := json.NewDecoder(bytes.NewReader(payload))
-	decoder.UseNumber()
-	var top Properties
-	if err := decoder.Decode(&top); err != nil {
-		return Event{}, fault.New(fault.InvalidRequest, "the event is not a JSON object")
-	}
-	event := Event{
-		RequestType:  RequestType(top.Text("RequestType")),
-		ResourceType: top.Text("ResourceType"),
-	}
+// decode reads the properties of a request.
+func decode(request customresource.Event) (Event, error) {
+	event := Event{Event: request}
 	var err error
-	if event.Properties, err = top.properties("ResourceProperties"); err != nil {
+	if event.Properties, err = properties("ResourceProperties", request.Properties); err != nil {
 		return Event{}, err
 	}
-	event.OldProperties, err = top.properties("OldResourceProperties")
+	event.OldProperties, err = properties("OldResourceProperties", request.OldProperties)
 	return event, err
 }
 
-// properties reads a member that is an object itself.
-func (p Properties) properties(name string) (Properties, error) {
-	switch value := p[name].(type) {
-	case nil:
+// properties reads a member of a request.
+func properties(name string, text json.RawMessage) (Properties, error) {
+	if len(text) == 0 {
 		return Properties{}, nil
-	case map[string]any:
-		return value, nil
 	}
-	return nil, fault.New(fault.InvalidRequest, "%s is not a JSON object", name)
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.UseNumber()
+	var made Properties
+	if err := decoder.Decode(&made); err != nil {
+		return nil, fault.New(fault.InvalidRequest, "%s is not a JSON object", name).WithField("/" + name)
+	}
+	if made == nil {
+		made = Properties{}
+	}
+	return made, nil
 }
 
 // Text returns a property as text. What is no scalar comes back as JSON.

@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"net/http"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambdacontext"
 
+	"github.com/harmonix-eks/environment-provider/internal/customresource"
 	"github.com/harmonix-eks/environment-provider/internal/fault"
 	"github.com/harmonix-eks/environment-provider/internal/kube"
 	"github.com/harmonix-eks/environment-provider/internal/kubectl/protocol"
@@ -34,17 +36,23 @@ type Options struct {
 	Log   *slog.Logger
 	// Charts reads Helm charts.
 	Charts Charts
+	// HTTP answers CloudFormation; a usual client when nil.
+	HTTP *http.Client
 	// ChartPatience bounds the repetitions of a chart's installation after errors that time cures;
 	// package helm's when zero.
 	ChartPatience time.Duration
 	// DeletePatience bounds the wait for deleted objects to be gone; 5 min when zero.
 	DeletePatience time.Duration
+	// Patience is that with the cluster in a request of CloudFormation's, which nobody repeats. What
+	// of it is zero is 3 min, and 1 min for a principal that the cluster does not know yet.
+	Patience kube.Patience
 }
 
 // Handler carries out requests.
 type Handler struct {
 	options    Options
 	operations map[string]operation
+	responder  *customresource.Responder
 }
 
 // operation carries out the requests for one resource type.
@@ -55,7 +63,17 @@ func New(options Options) *Handler {
 	if options.DeletePatience == 0 {
 		options.DeletePatience = defaultDeletePatience
 	}
-	h := &Handler{options: options}
+	if options.Patience.Transient == 0 {
+		options.Patience.Transient = stackPatience
+	}
+	if options.Patience.Unauthorized == 0 {
+		options.Patience.Unauthorized = entryPatience
+	}
+	h := &Handler{options: options, responder: customresource.New(customresource.Options{
+		HTTP:     options.HTTP,
+		Log:      options.Log,
+		TooLarge: "Ask for less by ObjectName, ObjectLabels or JsonPath.",
+	})}
 	h.operations = map[string]operation{
 		protocol.Resource: h.resource,
 		protocol.Patch:    h.patch,
@@ -65,14 +83,21 @@ func New(options Options) *Handler {
 	return h
 }
 
-// Invoke is the Lambda handler of a synchronous invocation: a direct one, or one by the CDK's
-// provider framework, which answers CloudFormation itself.
+// Invoke is the Lambda handler. Who asked decides who is answered: CloudFormation itself, when it
+// invoked this function directly, and the caller otherwise. That caller may be the CDK's provider
+// framework, which passes CloudFormation's request on and answers it with what it is answered.
 func (h *Handler) Invoke(ctx context.Context, payload json.RawMessage) (json.RawMessage, error) {
-	event, err := decode(payload)
+	request, err := customresource.Parse(payload)
 	if err != nil {
 		return nil, lambdaError(err)
 	}
-	outcome, err := h.Handle(ctx, event)
+	if request.AnsweredBy(invokedAs(ctx)) {
+		if err := h.responder.Serve(ctx, request, h.serve); err != nil {
+			return nil, lambdaError(err)
+		}
+		return json.RawMessage("null"), nil
+	}
+	outcome, err := h.decoded(ctx, request)
 	if err != nil {
 		return nil, lambdaError(err)
 	}
@@ -81,6 +106,35 @@ func (h *Handler) Invoke(ctx context.Context, payload json.RawMessage) (json.Raw
 		return nil, lambdaError(err)
 	}
 	return answer, nil
+}
+
+// invokedAs is the ARN that the function was invoked by, empty outside of Lambda.
+func invokedAs(ctx context.Context) string {
+	if invocation, ok := lambdacontext.FromContext(ctx); ok {
+		return invocation.InvokedFunctionArn
+	}
+	return ""
+}
+
+// serve carries out a request that CloudFormation is answered about by us. The answer names no
+// physical id: whatever changes, the resource is the same one. With another id CloudFormation would
+// have the former resource deleted, and with it the objects that both have.
+func (h *Handler) serve(ctx context.Context, request customresource.Event) (customresource.Answer, error) {
+	outcome, err := h.decoded(ctx, request)
+	if len(outcome.Objects) > 0 {
+		// A report of changes could be too large for CloudFormation, which has no use for it.
+		outcome.Data = nil
+	}
+	return customresource.Answer{Data: outcome.Data, NoEcho: outcome.NoEcho}, err
+}
+
+// decoded reads a request's properties and carries it out.
+func (h *Handler) decoded(ctx context.Context, request customresource.Event) (Outcome, error) {
+	event, err := decode(request)
+	if err != nil {
+		return Outcome{}, err
+	}
+	return h.Handle(ctx, event)
 }
 
 // Handle carries out one request. Its errors are classified by package fault.
@@ -151,17 +205,4 @@ func (h *Handler) record(ctx context.Context, event Event, outcome Outcome, err 
 		attributes = append(attributes, slog.String("code", string(fault.CodeOf(err))))
 	}
 	h.options.Log.LogAttrs(ctx, level, message, attributes...)
-}
-
-// connect connects to the cluster that a request names, as the role that it names.
-func (h *Handler) connect(ctx context.Context, properties Properties) (*kube.Client, error) {
-	cluster, err := properties.Required("ClusterName")
-	if err != nil {
-		return nil, err
-	}
-	role := properties.Text("RoleArn")
-	if err := h.options.Roles.Check(role); err != nil {
-		return nil, err
-	}
-	return h.options.Connector.Connect(ctx, cluster, role)
 }

@@ -2,7 +2,6 @@ package kubectl
 
 import (
 	"context"
-	"errors"
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -33,9 +32,9 @@ func (h *Handler) patch(ctx context.Context, event Event) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, err
 	}
-	client, err := h.connect(ctx, event.Properties)
+	client, err := h.cluster(ctx, event)
 	if event.RequestType == Delete {
-		if errors.Is(err, kube.ErrClusterNotFound) {
+		if gone(err) {
 			return Outcome{}, nil
 		}
 		if err != nil {

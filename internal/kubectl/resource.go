@@ -39,8 +39,8 @@ func (h *Handler) resource(ctx context.Context, event Event) (Outcome, error) {
 	if len(objects) == 0 && event.RequestType != Delete {
 		return Outcome{}, invalid("Manifest", "has no objects")
 	}
-	client, err := h.connect(ctx, event.Properties)
-	if event.RequestType == Delete && errors.Is(err, kube.ErrClusterNotFound) {
+	client, err := h.cluster(ctx, event)
+	if event.RequestType == Delete && gone(err) {
 		// The objects went with their cluster.
 		return Outcome{}, nil
 	}

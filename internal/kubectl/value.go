@@ -32,6 +32,7 @@ type query struct {
 	path                    string
 	template                *jsonpath.JSONPath
 	timeout                 time.Duration
+	hidden                  bool
 }
 
 // value carries out a KubernetesObjectValue: it reads what a JSONPath finds in an object, or in the
@@ -47,13 +48,13 @@ func (h *Handler) value(ctx context.Context, event Event) (Outcome, error) {
 	end := time.Now().Add(q.timeout)
 	for delay := firstPoll; ; delay = min(2*delay, lastPoll) {
 		// The connection is the same each time, unless the last attempt found it out of date.
-		client, err := h.connect(ctx, event.Properties)
+		client, err := h.cluster(ctx, event)
 		if err != nil {
 			return Outcome{}, err
 		}
 		text, err := q.attempt(ctx, client, end)
 		if err == nil && text != "" {
-			return Outcome{Data: map[string]string{"Value": text}}, nil
+			return Outcome{Data: map[string]string{"Value": text}, NoEcho: q.hidden}, nil
 		}
 		if final(err) {
 			return Outcome{}, err
@@ -85,7 +86,12 @@ func queryOf(properties Properties) (query, error) {
 	if err != nil {
 		return query{}, err
 	}
+	hidden, err := properties.Flag("NoEcho")
+	if err != nil {
+		return query{}, err
+	}
 	q := query{
+		hidden:    hidden,
 		namespace: properties.Text("ObjectNamespace"),
 		name:      properties.Text("ObjectName"),
 		labels:    properties.Text("ObjectLabels"),
