@@ -29,17 +29,23 @@ type Target struct {
 	ExternalID string
 	// Session names the session in the target account's CloudTrail.
 	Session string
+	// Policy narrows what the session may do; empty leaves it all that the role may.
+	Policy string
 }
 
 // TargetOf is the target of request r.
 func TargetOf(r environment.Request) Target {
-	return Target{
+	t := Target{
 		AccountID:  r.AccountID,
 		Region:     r.Region,
 		RoleARN:    r.EnvironmentRole,
 		ExternalID: r.ExternalID,
 		Session:    r.Prefix + "-" + r.Name,
 	}
+	if r.Plans() {
+		t.Policy = PlanPolicy
+	}
+	return t
 }
 
 // Connector assumes environment roles with the function's own identity.
@@ -59,6 +65,9 @@ func (c *Connector) Connect(ctx context.Context, t Target) (aws.Config, error) {
 		o.RoleSessionName = sessionName(t.Session)
 		if t.ExternalID != "" {
 			o.ExternalID = aws.String(t.ExternalID)
+		}
+		if t.Policy != "" {
+			o.Policy = aws.String(t.Policy)
 		}
 	})
 	cfg := c.base.Copy()

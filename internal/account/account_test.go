@@ -79,6 +79,16 @@ func TestTargetOf(t *testing.T) {
 	}
 }
 
+// A plan only looks: its session is narrowed, whatever the role may do.
+func TestTargetOfPlan(t *testing.T) {
+	if got := TargetOf(environment.Request{Operation: "plan"}).Policy; got != PlanPolicy {
+		t.Errorf("a plan's session has the policy %q", got)
+	}
+	if got := TargetOf(environment.Request{Operation: "apply"}).Policy; got != "" {
+		t.Errorf("an apply's session has the policy %q", got)
+	}
+}
+
 func TestSessionName(t *testing.T) {
 	cases := map[string]struct{ reason, session, want string }{
 		"Plain":    {"as it is", "opa-dev", "eks-environment-opa-dev"},
@@ -125,11 +135,13 @@ func TestConnect(t *testing.T) {
 		status         int
 		body           string
 		external       string
+		policy         string
 		code           fault.Code
 		message, field string
 	}{
 		"Assumed":         {reason: "with the request's ExternalId", status: 200, body: assumed, external: "x"},
 		"AssumedWithout":  {reason: "no ExternalId is sent where the request has none", status: 200, body: assumed},
+		"Narrowed":        {reason: "with a session policy", status: 200, body: assumed, policy: "{}"},
 		"Refused":         {reason: "said at once, with the field to change", status: 403, body: refused, external: "x", code: "AccessDenied", message: "with the request's externalId", field: "/environmentRole"},
 		"RefusedWithout":  {reason: "the missing ExternalId is named", status: 403, body: refused, code: "AccessDenied", message: "without an ExternalId", field: "/environmentRole"},
 		"ServiceIsBroken": {reason: "time cures it", status: 503, body: "", code: "Transient", message: "cannot assume arn:aws:iam::222222222222:role/r"},
@@ -141,7 +153,7 @@ func TestConnect(t *testing.T) {
 				Region: "us-east-1", HTTPClient: service, Retryer: func() aws.Retryer { return aws.NopRetryer{} },
 				Credentials: credentials.NewStaticCredentialsProvider("AKIDBASE", "s", ""),
 			}
-			target := Target{AccountID: "222222222222", Region: "eu-west-1", RoleARN: "arn:aws:iam::222222222222:role/r", ExternalID: tc.external, Session: "opa-dev"}
+			target := Target{AccountID: "222222222222", Region: "eu-west-1", RoleARN: "arn:aws:iam::222222222222:role/r", ExternalID: tc.external, Session: "opa-dev", Policy: tc.policy}
 			cfg, err := NewConnector(base).Connect(t.Context(), target)
 			if got := fault.CodeOf(err); got != tc.code {
 				t.Fatalf("%s: got %q (%v), want %q", tc.reason, got, err, tc.code)
@@ -152,6 +164,9 @@ func TestConnect(t *testing.T) {
 			}
 			if tc.external != "" {
 				want.Set("ExternalId", tc.external)
+			}
+			if tc.policy != "" {
+				want.Set("Policy", tc.policy)
 			}
 			if diff := cmp.Diff(want, service.asked); diff != "" {
 				t.Errorf("%s: AssumeRole (-want +got):\n%s", tc.reason, diff)

@@ -29,7 +29,7 @@ func (s *Stage) Run(ctx context.Context, in stage.Input) (*environment.AddonRole
 		return nil, err
 	}
 	return &environment.AddonRoles{
-		Progress:                      environment.Progress{Change: out.Change},
+		Progress:                      out.Progress(),
 		LoadBalancerControllerRoleARN: out.Outputs["LoadBalancerControllerRoleArn"],
 		FluentBitRoleARN:              out.Outputs["FluentBitRoleArn"],
 	}, nil

@@ -65,11 +65,13 @@ func (s *Stage) Run(ctx context.Context, in stage.Input) (*environment.Bootstrap
 	if err != nil {
 		return nil, err
 	}
-	if err := s.settled(ctx, t.Stacks, out.StackID); err != nil {
-		return nil, err
+	if !in.State.Request.Plans() {
+		if err := s.settled(ctx, t.Stacks, out.StackID); err != nil {
+			return nil, err
+		}
 	}
 	return &environment.Bootstrap{
-		Progress:       environment.Progress{Change: out.Change},
+		Progress:       out.Progress(),
 		ServiceRoleARN: out.Outputs["ServiceRoleArn"],
 		ArtifactBucket: out.Outputs["ArtifactBucket"],
 	}, nil

@@ -59,7 +59,7 @@ func (c capacity) fargate(ctx context.Context) (*environment.Capacity, error) {
 		return nil, err
 	}
 	return &environment.Capacity{
-		Progress:        environment.Progress{Change: out.Change},
+		Progress:        out.Progress(),
 		FargateProfiles: []string{nameIn(out.Outputs["ProfileArn"])},
 	}, nil
 }
@@ -81,7 +81,7 @@ func (c capacity) managed(ctx context.Context) (*environment.Capacity, error) {
 		return nil, err
 	}
 	return &environment.Capacity{
-		Progress:      environment.Progress{Change: out.Change},
+		Progress:      out.Progress(),
 		NodeGroupName: nameIn(out.Outputs["NodeGroupArn"]),
 	}, nil
 }

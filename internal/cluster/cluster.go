@@ -45,7 +45,7 @@ func (s *Stage) Run(ctx context.Context, in stage.Input) (*environment.Cluster, 
 		return nil, err
 	}
 	return &environment.Cluster{
-		Progress:        environment.Progress{Change: out.Change},
+		Progress:        out.Progress(),
 		ARN:             out.Outputs["ClusterArn"],
 		Endpoint:        out.Outputs["Endpoint"],
 		Version:         wanted,

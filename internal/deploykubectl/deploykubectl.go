@@ -67,12 +67,15 @@ func (s *Stage) Run(ctx context.Context, in stage.Input) (*environment.Kubectl, 
 	if err != nil {
 		return nil, account.Classify(err, "read the orchestrator's function %s", s.options.Function)
 	}
-	bucket := newBucket(s3.NewFromConfig(t.Config), in.State.Bootstrap.ArtifactBucket)
-	functionKey, err := bucket.put(ctx, "kubectl-function", aws.ToString(function.Configuration.CodeSha256), aws.ToString(function.Code.Location))
+	put := newBucket(s3.NewFromConfig(t.Config), in.State.Bootstrap.ArtifactBucket).put
+	if in.State.Request.Plans() {
+		put = keyOnly
+	}
+	functionKey, err := put(ctx, "kubectl-function", aws.ToString(function.Configuration.CodeSha256), aws.ToString(function.Code.Location))
 	if err != nil {
 		return nil, err
 	}
-	layerKey, err := bucket.put(ctx, "kubectl-layer", aws.ToString(layer.Content.CodeSha256), aws.ToString(layer.Content.Location))
+	layerKey, err := put(ctx, "kubectl-layer", aws.ToString(layer.Content.CodeSha256), aws.ToString(layer.Content.Location))
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +87,7 @@ func (s *Stage) Run(ctx context.Context, in stage.Input) (*environment.Kubectl, 
 		return nil, err
 	}
 	return &environment.Kubectl{
-		Progress:     environment.Progress{Change: out.Change},
+		Progress:     out.Progress(),
 		FunctionARN:  out.Outputs["FunctionArn"],
 		LayerVersion: version,
 	}, nil
@@ -153,6 +156,9 @@ func AssumableRoles(st environment.State) []string {
 	}
 	return append(roles, st.Request.AssumableRoles...)
 }
+
+// keyOnly stands in for [bucket.put] in a plan: it says where the artifact would lie.
+func keyOnly(_ context.Context, kind, digest, _ string) (string, error) { return keyOf(kind, digest) }
 
 // keyOf names an artifact by its content, so that equal code is no change to CloudFormation
 // (aws-traps.md, row 4.2). sha256 is base64, as Lambda gives it.

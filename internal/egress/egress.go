@@ -31,7 +31,7 @@ func (s *Stage) Run(ctx context.Context, in stage.Input) (*environment.Egress, e
 		return nil, err
 	}
 	return &environment.Egress{
-		Progress:           environment.Progress{Change: out.Change},
+		Progress:           out.Progress(),
 		NATGatewayIDs:      strings.Split(out.Outputs["NatGatewayIds"], ","),
 		PublicIPs:          strings.Split(out.Outputs["PublicIps"], ","),
 		InterfaceEndpoints: in.State.Request.InterfaceEndpoints,

@@ -18,6 +18,7 @@ const (
 // The values of the fields that take one of a few.
 const (
 	OperationApply = "apply"
+	OperationPlan  = "plan"
 
 	VPCCreateNew   = "create_new"
 	VPCUseExisting = "use_existing"

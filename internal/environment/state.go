@@ -41,11 +41,16 @@ const (
 	Created   Change = "created"
 	Updated   Change = "updated"
 	Unchanged Change = "unchanged"
+	// Unknown is a plan's answer about what cannot be seen at the moment.
+	Unknown Change = "unknown"
 )
 
 // Progress is part of every section: what the stage did and how long it took.
 type Progress struct {
+	// Change is what the stage did, or in a plan what it would do.
 	Change Change `json:"change"`
+	// Plan is what the change consists of, in a plan.
+	Plan *Plan `json:"plan,omitempty"`
 	// Seconds counts from the state's first entry to its success, retries included.
 	Seconds float64 `json:"seconds"`
 }
@@ -55,9 +60,12 @@ func (p *Progress) SetSeconds(took time.Duration) {
 	p.Seconds = math.Round(took.Seconds()*10) / 10
 }
 
-// Lock is the section of the stage of that name: the environment is this execution's alone.
+// Lock is the section of the stage of that name: the environment is this execution's alone, except
+// in a plan, which takes no lock.
 type Lock struct {
 	Progress
+	// HeldBy is the running execution that works on the environment while a plan looks at it.
+	HeldBy string `json:"heldBy,omitempty"`
 	// TakenFrom is the ended execution that had left the lock behind, if any.
 	TakenFrom string `json:"takenFrom,omitempty"`
 }

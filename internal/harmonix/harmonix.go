@@ -30,7 +30,7 @@ func (s *Stage) Run(ctx context.Context, in stage.Input) (*environment.Provider,
 		return nil, err
 	}
 	return &environment.Provider{
-		Progress: environment.Progress{Change: out.Change},
+		Progress: out.Progress(),
 		Outputs:  out.Outputs,
 	}, nil
 }

@@ -30,7 +30,7 @@ func (s *Stage) Run(ctx context.Context, in stage.Input) (*environment.Identity,
 		return nil, err
 	}
 	return &environment.Identity{
-		Progress:            environment.Progress{Change: out.Change},
+		Progress:            out.Progress(),
 		KeyARN:              out.Outputs["KeyArn"],
 		SecretsKeyARN:       out.Outputs["SecretsKeyArn"],
 		AuditTable:          out.Outputs["AuditTable"],

@@ -21,6 +21,7 @@ import (
 )
 
 type table interface {
+	GetItem(ctx context.Context, in *dynamodb.GetItemInput, opts ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error)
 	PutItem(ctx context.Context, in *dynamodb.PutItemInput, opts ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error)
 	DeleteItem(ctx context.Context, in *dynamodb.DeleteItemInput, opts ...func(*dynamodb.Options)) (*dynamodb.DeleteItemOutput, error)
 }
@@ -74,6 +75,19 @@ func (t *Table) put(ctx context.Context, r environment.Request, owner, expected 
 	return nil
 }
 
+// holder returns the execution in the lock's row, "" where there is none.
+func (t *Table) holder(ctx context.Context, r environment.Request) (string, error) {
+	out, err := t.api.GetItem(ctx, &dynamodb.GetItemInput{TableName: &t.name, Key: key(r), ConsistentRead: aws.Bool(true)})
+	if err != nil {
+		return "", account.Classify(err, "read the lock from table %s", t.name)
+	}
+	owner, _ := out.Item[ownerAttribute].(*types.AttributeValueMemberS)
+	if owner == nil {
+		return "", nil
+	}
+	return owner.Value, nil
+}
+
 // Release gives the lock back if owner holds it. A lock that is not there, or another's, is left
 // as it is: releasing twice is safe.
 func (t *Table) Release(ctx context.Context, r environment.Request, owner string) error {
@@ -109,10 +123,13 @@ func New(t *Table, e executions) *Stage { return &Stage{table: t, executions: e}
 
 // Run takes the environment's lock for this execution. A lock that another running execution holds
 // is [fault.Conflict]; one whose execution is over is taken from it, because an execution that was
-// stopped cannot give it back.
+// stopped cannot give it back. For a plan it only looks who holds the lock.
 func (s *Stage) Run(ctx context.Context, in stage.Input) (*environment.Lock, error) {
 	me := in.State.Execution.ARN
 	section := &environment.Lock{Progress: environment.Progress{Change: environment.Unchanged}}
+	if in.State.Request.Plans() {
+		return section, s.look(ctx, in.State.Request, section)
+	}
 	err := s.table.put(ctx, in.State.Request, me, me)
 	var held errHeld
 	if !errors.As(err, &held) {
@@ -133,6 +150,19 @@ func (s *Stage) Run(ctx context.Context, in stage.Input) (*environment.Lock, err
 			WithNext("wait until that execution has ended and start this request again: %s", environment.Execution{ARN: held.owner}.ConsoleURL())
 	}
 	return section, err
+}
+
+// look notes in the section which running execution holds the lock.
+func (s *Stage) look(ctx context.Context, r environment.Request, section *environment.Lock) error {
+	holder, err := s.table.holder(ctx, r)
+	if err != nil || holder == "" {
+		return err
+	}
+	running, err := s.running(ctx, holder)
+	if running {
+		section.HeldBy = holder
+	}
+	return err
 }
 
 // running reports whether the execution still runs. One that Step Functions no longer knows is

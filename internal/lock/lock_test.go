@@ -107,6 +107,13 @@ func (d *table) DeleteItem(_ context.Context, in *dynamodb.DeleteItemInput, _ ..
 	return &dynamodb.DeleteItemOutput{}, nil
 }
 
+func (d *table) GetItem(_ context.Context, in *dynamodb.GetItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error) {
+	if !aws.ToBool(in.ConsistentRead) {
+		d.t.Error("the lock is read as it may have been a second ago")
+	}
+	return &dynamodb.GetItemOutput{Item: d.rows[text(in.Key["id"])+" "+text(in.Key["sort"])]}, d.err
+}
+
 // executions maps an execution to its status; others do not exist.
 type executions map[string]sfntypes.ExecutionStatus
 
@@ -184,6 +191,37 @@ func TestRun(t *testing.T) {
 			tc.want.Change = "unchanged"
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("%s (-want +got):\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+// A plan takes no lock (design, decision 12) and says who holds it.
+func TestRunForPlan(t *testing.T) {
+	cases := map[string]struct {
+		reason     string
+		rows       map[string]item
+		executions executions
+		err        error
+		heldBy     string
+		code       fault.Code
+	}{
+		"Free":      {reason: "nobody holds it", rows: map[string]item{}},
+		"Running":   {reason: "the holder may be changing what is looked at", rows: held(theirs), executions: executions{theirs: "RUNNING"}, heldBy: theirs},
+		"Over":      {reason: "a holder that is over changes nothing", rows: held(theirs), executions: executions{theirs: "ABORTED"}},
+		"Throttled": {reason: "the table's error keeps its class", rows: map[string]item{}, err: &smithy.GenericAPIError{Code: "ThrottlingException"}, code: "Throttled"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			db := &table{t: t, rows: tc.rows, err: tc.err, before: func(map[string]item) { t.Errorf("%s: the table is written to", tc.reason) }}
+			in := stage.Input{State: environment.State{Request: request(), Execution: environment.Execution{ARN: mine}}}
+			in.State.Request.Operation = "plan"
+			got, err := lock.New(lock.NewTable(db, "locks"), tc.executions).Run(t.Context(), in)
+			if code := fault.CodeOf(err); code != tc.code {
+				t.Fatalf("%s: got %q (%v), want %q", tc.reason, code, err, tc.code)
+			}
+			if err == nil && got.HeldBy != tc.heldBy {
+				t.Errorf("%s: held by %q, want %q", tc.reason, got.HeldBy, tc.heldBy)
 			}
 		})
 	}

@@ -56,7 +56,7 @@ func (s *Stage) Run(ctx context.Context, in stage.Input) (*environment.Network, 
 		return nil, err
 	}
 	return &environment.Network{
-		Progress:                    environment.Progress{Change: out.Change},
+		Progress:                    out.Progress(),
 		VPCID:                       out.Outputs["VpcId"],
 		PublicSubnetIDs:             strings.Split(out.Outputs["PublicSubnetIds"], ","),
 		PrivateSubnetIDs:            strings.Split(out.Outputs["PrivateSubnetIds"], ","),

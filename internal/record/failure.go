@@ -102,25 +102,20 @@ func (f *Failure) Run(ctx context.Context, in FailureInput) (*Outcome, error) {
 	document := Document{Cause: causes[0], Others: causes[1:]}
 	if document.Next == "" {
 		document.Next = "correct the cause and start the same request again: it goes on from where this one stopped"
+		if s.Request.Plans() {
+			document.Next = "nothing was changed; correct the cause and start the same request again"
+		}
 	}
 	// Without names preflight had refused the request: nothing was made, and nothing locked.
 	if s.Names.Environment != "" {
 		var err error
 		// An execution that was not given the lock moved nothing: what moves is the holder's, and
 		// waiting for it would keep the answer back for as long.
-		wait := s.Lock != nil && in.Detail == nil
+		wait := s.Lock != nil && in.Detail == nil && !s.Request.Plans()
 		if document.Exists, err = f.stacks(ctx, s, wait); err != nil {
 			return nil, err
 		}
-		record := f.history.Append
-		if in.Detail != nil {
-			// The execution may have recorded its failure itself, and knew more about it.
-			record = f.history.AppendNew
-		}
-		if err := record(ctx, s, "FAILED", document); err != nil {
-			return nil, err
-		}
-		if err := f.locks.Release(ctx, s.Request, s.Execution.ARN); err != nil {
+		if err := f.end(ctx, s, in.Detail, document); err != nil {
 			return nil, err
 		}
 	}
@@ -129,6 +124,23 @@ func (f *Failure) Run(ctx context.Context, in FailureInput) (*Outcome, error) {
 		return nil, fault.Wrap(fault.Internal, err, "cannot encode the failure record")
 	}
 	return &Outcome{Error: string(document.Code), Cause: string(text)}, nil
+}
+
+// end writes the history and gives the lock back. A plan has changed nothing and holds no lock, so it
+// is no part of the environment's history.
+func (f *Failure) end(ctx context.Context, s environment.State, detail *statusChange, document Document) error {
+	if s.Request.Plans() {
+		return nil
+	}
+	record := f.history.Append
+	if detail != nil {
+		// The execution may have recorded its failure itself, and knew more about it.
+		record = f.history.AppendNew
+	}
+	if err := record(ctx, s, "FAILED", document); err != nil {
+		return err
+	}
+	return f.locks.Release(ctx, s.Request, s.Execution.ARN)
 }
 
 // stacks lists the environment's stacks and answers [fault.InProgress] while one moves, if it has to

@@ -358,6 +358,12 @@ func TestFailure(t *testing.T) {
 			rows:     []string{key + " " + at},
 			released: true, // tried; the table releases for the holder only
 		},
+		"Plan": {
+			reason: "a plan changed nothing and is no part of the history; what moves is another's",
+			input:  strings.Replace(`{"state": {`+base(`, "lock": {}`)+`, "failure": `+caught("Failed", stageCause(t, "Failed", "m", ""))+`}}`, `"name": "dev"`, `"operation": "plan", "name": "dev"`, 1),
+			target: target{"C": "UPDATE_IN_PROGRESS"},
+			want:   record.Document{Cause: stage.Cause{Stage: "Network", Code: "Failed", Message: "m", Next: "nothing was changed; correct the cause and start the same request again"}, Exists: []string{"C UPDATE_IN_PROGRESS, still moving"}},
+		},
 		"AbortedMoving": {
 			reason:   "nobody could wait for an execution that is over; the next one joins what moves",
 			input:    event("ABORTED", valid),

@@ -49,6 +49,9 @@ func (e *Engine) Converge(ctx context.Context, spec Spec) (Outcome, error) {
 	if deadline, ok := ctx.Deadline(); ok && deadline.Add(-margin).Before(end) {
 		end = deadline.Add(-margin)
 	}
+	if e.options.Rehearse {
+		return c.rehearse(ctx, end)
+	}
 	for look := 0; ; look++ {
 		live, found, err := e.Describe(ctx, spec.Name)
 		if err != nil {
@@ -100,9 +103,14 @@ func (c *convergence) step(ctx context.Context, live Description, found bool) (d
 			return err
 		})
 	default:
-		return false, fault.New(fault.Failed, "stack %s is %s, which the provider cannot repair: %s", c.spec.Name, live.Status, live.Reason).
-			WithNext("bring the stack to a COMPLETE status or delete it in CloudFormation, then start the same request again")
+		return false, c.refusal(live)
 	}
+}
+
+// refusal is the fault of a stack that only a person can bring on.
+func (c *convergence) refusal(live Description) error {
+	return fault.New(fault.Failed, "stack %s is %s, which the provider cannot repair: %s", c.spec.Name, live.Status, live.Reason).
+		WithNext("bring the stack to a COMPLETE status or delete it in CloudFormation, then start the same request again")
 }
 
 // create asks for a new stack.
@@ -216,15 +224,12 @@ func (c *convergence) repair(ctx context.Context, live Description, k kind, call
 
 // ensurePolicy sets the stack policy where it differs. A new stack was created with it.
 func (c *convergence) ensurePolicy(ctx context.Context, live Description) error {
-	if c.spec.Policy == "" || c.change == environment.Created {
+	if c.change == environment.Created {
 		return nil
 	}
-	out, err := c.api.GetStackPolicy(ctx, &cloudformation.GetStackPolicyInput{StackName: &live.StackID})
-	if err != nil {
-		return classify(err, "cloudformation:GetStackPolicy", c.spec.Name)
-	}
-	if out.StackPolicyBody != nil && sameJSON(*out.StackPolicyBody, c.spec.Policy) {
-		return nil
+	kept, err := c.policyKept(ctx, live)
+	if err != nil || kept {
+		return err
 	}
 	_, err = c.api.SetStackPolicy(ctx, &cloudformation.SetStackPolicyInput{StackName: &live.StackID, StackPolicyBody: &c.spec.Policy})
 	if err != nil {
@@ -232,6 +237,18 @@ func (c *convergence) ensurePolicy(ctx context.Context, live Description) error 
 	}
 	c.change = environment.Updated
 	return nil
+}
+
+// policyKept reports whether the stack has the spec's policy.
+func (c *convergence) policyKept(ctx context.Context, live Description) (bool, error) {
+	if c.spec.Policy == "" {
+		return true, nil
+	}
+	out, err := c.api.GetStackPolicy(ctx, &cloudformation.GetStackPolicyInput{StackName: &live.StackID})
+	if err != nil {
+		return false, classify(err, "cloudformation:GetStackPolicy", c.spec.Name)
+	}
+	return out.StackPolicyBody != nil && sameJSON(*out.StackPolicyBody, c.spec.Policy), nil
 }
 
 // changeOf says what the run did to a stack that is now right. The call that ends a run is rarely

@@ -111,25 +111,35 @@ type cloud struct {
 	template string
 	policy   string
 	errs     map[string]error
+	// sets are the answers of DescribeChangeSet in their order, the last one for ever.
+	sets []*cloudformation.DescribeChangeSetOutput
 
 	calls  []string
 	tokens []string
 	reads  []string
 	create *cloudformation.CreateStackInput
 	update *cloudformation.UpdateStackInput
+	set    *cloudformation.CreateChangeSetInput
 	now    time.Time
 	waits  []time.Duration
 }
 
 func (c *cloud) engine(t *testing.T) *stack.Engine {
 	t.Helper()
+	return c.engineThat(t, false)
+}
+
+// engineThat returns an engine that converges, or rehearses.
+func (c *cloud) engineThat(t *testing.T, rehearses bool) *stack.Engine {
+	t.Helper()
 	if c.template == "" {
 		c.template = template
 	}
 	c.now = after
 	return stack.New(c, stack.Options{
-		Now:    func() time.Time { return c.now },
-		Jitter: func(d time.Duration) time.Duration { return d },
+		Rehearse: rehearses,
+		Now:      func() time.Time { return c.now },
+		Jitter:   func(d time.Duration) time.Duration { return d },
 		Wait: func(_ context.Context, d time.Duration) error {
 			c.waits = append(c.waits, d)
 			c.now = c.now.Add(d)
@@ -205,6 +215,29 @@ func (c *cloud) RollbackStack(_ context.Context, in *cloudformation.RollbackStac
 
 func (c *cloud) ContinueUpdateRollback(_ context.Context, in *cloudformation.ContinueUpdateRollbackInput, _ ...func(*cloudformation.Options)) (*cloudformation.ContinueUpdateRollbackOutput, error) {
 	return &cloudformation.ContinueUpdateRollbackOutput{}, c.did("ContinueUpdateRollback", in.ClientRequestToken)
+}
+
+func (c *cloud) CreateChangeSet(_ context.Context, in *cloudformation.CreateChangeSetInput, _ ...func(*cloudformation.Options)) (*cloudformation.CreateChangeSetOutput, error) {
+	c.set = in
+	return &cloudformation.CreateChangeSetOutput{}, c.did("CreateChangeSet", nil)
+}
+
+func (c *cloud) DescribeChangeSet(context.Context, *cloudformation.DescribeChangeSetInput, ...func(*cloudformation.Options)) (*cloudformation.DescribeChangeSetOutput, error) {
+	if err := c.errs["DescribeChangeSet"]; err != nil {
+		return nil, err
+	}
+	set := c.sets[0]
+	if len(c.sets) > 1 {
+		c.sets = c.sets[1:]
+	}
+	return set, nil
+}
+
+func (c *cloud) DeleteChangeSet(_ context.Context, in *cloudformation.DeleteChangeSetInput, _ ...func(*cloudformation.Options)) (*cloudformation.DeleteChangeSetOutput, error) {
+	if c.set == nil || *in.ChangeSetName != *c.set.ChangeSetName {
+		return nil, apiError("ValidationError", "another change set is deleted")
+	}
+	return &cloudformation.DeleteChangeSetOutput{}, c.did("DeleteChangeSet", nil)
 }
 
 // tokenOf returns the token that the engine gives the run's operation of that kind.

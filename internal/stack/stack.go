@@ -23,6 +23,7 @@ import (
 type api interface {
 	reader
 	writer
+	planner
 }
 
 type reader interface {
@@ -71,12 +72,21 @@ type Spec struct {
 	Since     time.Time
 }
 
-// Outcome is a stack that is what its spec says.
+// Outcome is a stack that is what its spec says, or in a rehearsal what it would be.
 type Outcome struct {
 	// Change is what happened to the stack since the state was entered.
-	Change  environment.Change
+	Change environment.Change
+	// StackID is empty for a stack that does not exist.
 	StackID string
+	// Outputs of a rehearsal are [environment.KnownAfterApply] where they are.
 	Outputs map[string]string
+	// Plan is what the change consists of, in a rehearsal.
+	Plan *environment.Plan
+}
+
+// Progress begins the section of a stage that converged this stack.
+func (o Outcome) Progress() environment.Progress {
+	return environment.Progress{Change: o.Change, Plan: o.Plan}
 }
 
 // Options are the engine's clock and patience. The zero value is right outside of tests.
@@ -88,6 +98,9 @@ type Options struct {
 	// Window is how long Converge waits before it hands back InProgress; 25 s by default, so that
 	// a wait of ten minutes costs 25 transitions.
 	Window time.Duration
+	// Rehearse makes Converge say what it would do instead of doing it. An engine that rehearses
+	// changes nothing at all.
+	Rehearse bool
 	// Jitter varies a delay, by up to a fifth by default, to keep parallel branches apart.
 	Jitter func(time.Duration) time.Duration
 	// Now is the clock.

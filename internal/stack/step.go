@@ -54,30 +54,38 @@ func stepKind(i int) kind {
 // be a mutating call in every re-apply. Each is made from what is live, so only the first is of use
 // before the next look.
 func (c *convergence) pending(ctx context.Context, live Description) ([]step, error) {
+	d, err := c.compare(ctx, live)
+	if err != nil {
+		return nil, err
+	}
+	return d.steps(), nil
+}
+
+// compare finds out what differs. The template, the one comparison that costs a call, is left out
+// where the answer is known.
+func (c *convergence) compare(ctx context.Context, live Description) (difference, error) {
 	d := difference{spec: c.spec, live: live, want: withDefaults(c.spec.Parameters, c.spec.Template)}
 	kinds := c.spec.kinds()
-	// The template, the one comparison that costs a call, is left out where the answer is known.
-	rest := slices.IndexFunc(kinds, func(k Kind) bool { return k.Rest })
+	rest := d.rest()
 	if !d.differs(kinds[rest]) || slices.ContainsFunc(kinds[:rest], d.differs) {
-		// Original: the processed template has its transforms applied.
-		out, err := c.api.GetTemplate(ctx, &cloudformation.GetTemplateInput{StackName: &live.StackID, TemplateStage: types.TemplateStageOriginal})
-		if err != nil {
-			return nil, classify(err, "cloudformation:GetTemplate", c.spec.Name)
-		}
-		d.template = aws.ToString(out.TemplateBody)
-		d.templateDiffers = !sameJSON(d.template, c.spec.Template)
+		return d, c.readTemplate(ctx, live, &d)
 	}
-	var steps []step
-	for i, k := range kinds {
-		switch {
-		case !d.differs(k):
-		case k.Replaces:
-			return []step{{c.spec, stepKind(i)}}, nil
-		default:
-			steps = append(steps, step{d.only(k, d.differs(kinds[rest]) && i < rest), stepKind(i)})
-		}
+	return d, nil
+}
+
+// readTemplate completes d with the template.
+func (c *convergence) readTemplate(ctx context.Context, live Description, d *difference) error {
+	if d.template != "" {
+		return nil
 	}
-	return steps, nil
+	// Original: the processed template has its transforms applied.
+	out, err := c.api.GetTemplate(ctx, &cloudformation.GetTemplateInput{StackName: &live.StackID, TemplateStage: types.TemplateStageOriginal})
+	if err != nil {
+		return classify(err, "cloudformation:GetTemplate", c.spec.Name)
+	}
+	d.template = aws.ToString(out.TemplateBody)
+	d.templateDiffers = !sameJSON(d.template, c.spec.Template)
+	return nil
 }
 
 // difference is what keeps a live stack from being its spec.
@@ -89,6 +97,27 @@ type difference struct {
 	// template is the live one, if it was read.
 	template        string
 	templateDiffers bool
+}
+
+// rest is the index of the kind that is the rest.
+func (d difference) rest() int {
+	return slices.IndexFunc(d.spec.kinds(), func(k Kind) bool { return k.Rest })
+}
+
+// steps are the updates that make up for the difference.
+func (d difference) steps() []step {
+	kinds, rest := d.spec.kinds(), d.rest()
+	var steps []step
+	for i, k := range kinds {
+		switch {
+		case !d.differs(k):
+		case k.Replaces:
+			return []step{{d.spec, stepKind(i)}}
+		default:
+			steps = append(steps, step{d.only(k, d.differs(kinds[rest]) && i < rest), stepKind(i)})
+		}
+	}
+	return steps
 }
 
 // differs reports whether anything of kind k does.

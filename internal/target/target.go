@@ -23,7 +23,7 @@ type Connector interface {
 type Target struct {
 	// Config has the environment role's credentials.
 	Config aws.Config
-	// Stacks is CloudFormation there.
+	// Stacks is CloudFormation there. For a plan it says what it would do, and changes nothing.
 	Stacks *stack.Engine
 	input  stage.Input
 }
@@ -34,7 +34,8 @@ func Connect(ctx context.Context, c Connector, in stage.Input) (*Target, error) 
 	if err != nil {
 		return nil, err
 	}
-	return &Target{Config: cfg, Stacks: stack.New(cloudformation.NewFromConfig(cfg), stack.Options{}), input: in}, nil
+	engine := stack.New(cloudformation.NewFromConfig(cfg), stack.Options{Rehearse: in.State.Request.Plans()})
+	return &Target{Config: cfg, Stacks: engine, input: in}, nil
 }
 
 // environmentTag marks every stack, and by propagation every resource, of an environment.
@@ -63,7 +64,8 @@ func (t *Target) Spec(name, template string, parameters map[string]string) stack
 	return spec
 }
 
-// Converge makes the stack called name so; see [stack.Engine.Converge].
+// Converge makes the stack called name so, or for a plan says what that would change; see
+// [stack.Engine.Converge].
 func (t *Target) Converge(ctx context.Context, name, template string, parameters map[string]string) (stack.Outcome, error) {
 	return t.Stacks.Converge(ctx, t.Spec(name, template, parameters))
 }

@@ -24,8 +24,11 @@ type Stage struct{ connector target.Connector }
 // New returns the stage.
 func New(c target.Connector) *Stage { return &Stage{connector: c} }
 
-// Run looks at the environment and changes nothing.
+// Run looks at the environment and changes nothing. For a plan there is nothing to look at.
 func (s *Stage) Run(ctx context.Context, in stage.Input) (*environment.Verification, error) {
+	if in.State.Request.Plans() {
+		return nothing(), nil
+	}
 	t, err := target.Connect(ctx, s.connector, in)
 	if err != nil {
 		return nil, err
@@ -34,17 +37,22 @@ func (s *Stage) Run(ctx context.Context, in stage.Input) (*environment.Verificat
 }
 
 func look(ctx context.Context, c cluster, s environment.State) (*environment.Verification, error) {
-	v := &environment.Verification{
-		Progress: environment.Progress{Change: environment.Unchanged},
-		Nodes:    []environment.NodeResult{},
-		Findings: []environment.Finding{},
-	}
+	v := nothing()
 	for _, check := range []func(context.Context, cluster, environment.State, *environment.Verification) error{nodes, deployments, logConfiguration} {
 		if err := check(ctx, c, s, v); err != nil {
 			return nil, err
 		}
 	}
 	return v, nil
+}
+
+// nothing is a verification that has found nothing, and nothing amiss.
+func nothing() *environment.Verification {
+	return &environment.Verification{
+		Progress: environment.Progress{Change: environment.Unchanged},
+		Nodes:    []environment.NodeResult{},
+		Findings: []environment.Finding{},
+	}
 }
 
 func find(v *environment.Verification, code, next, format string, args ...any) {

@@ -1,9 +1,11 @@
 package contract_test
 
 import (
+	"encoding/json"
 	"io/fs"
 	"maps"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -12,6 +14,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/harmonix-eks/environment-provider/internal/account"
 )
 
 const environmentRoleFile = "infra/environment-role.yaml"
@@ -24,6 +28,7 @@ func called() []string {
 		"cloudformation:RollbackStack", "cloudformation:ContinueUpdateRollback",
 		"cloudformation:DescribeStacks", "cloudformation:DescribeStackEvents", "cloudformation:GetTemplate",
 		"cloudformation:GetStackPolicy", "cloudformation:SetStackPolicy",
+		"cloudformation:CreateChangeSet", "cloudformation:DescribeChangeSet", "cloudformation:DeleteChangeSet",
 		"ec2:DescribeAvailabilityZones",
 		"eks:DescribeCluster", "eks:DescribeClusterVersions",
 		"eks:ListNodegroups", "eks:DescribeNodegroup", "eks:ListFargateProfiles", "eks:DescribeFargateProfile",
@@ -44,7 +49,7 @@ func uncalled() []string {
 // platformCalls are those that stages make in the platform account, with their own roles.
 func platformCalls() []string {
 	return []string{
-		"dynamodb:DeleteItem", "dynamodb:PutItem", "lambda:GetFunction", "lambda:GetLayerVersion", "ssm:GetParameter",
+		"dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "lambda:GetFunction", "lambda:GetLayerVersion", "ssm:GetParameter",
 		"states:DescribeExecution",
 	}
 }
@@ -85,6 +90,35 @@ func TestEnvironmentRole(t *testing.T) {
 	}
 }
 
+// A plan's session may do what the role may, as far as that reads, and no more than it has to besides:
+// change sets, and the kubectl function, which is asked for dry runs.
+func TestSessionOfAPlan(t *testing.T) {
+	var policy struct {
+		Statement []struct {
+			Effect, Resource string
+			Action           []string
+		}
+	}
+	if err := json.Unmarshal([]byte(account.PlanPolicy), &policy); err != nil || len(policy.Statement) != 1 || policy.Statement[0].Effect != "Allow" {
+		t.Fatalf("the session policy is not one list of what is allowed (%v): %s", err, account.PlanPolicy)
+	}
+	// https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
+	if n := len(account.PlanPolicy); n > 2048 {
+		t.Errorf("the session policy has %d characters, STS takes 2,048", n)
+	}
+	reads := regexp.MustCompile(`^\w+:(Describe|Get|List|Simulate)`)
+	besides := []string{"cloudformation:CreateChangeSet", "cloudformation:DeleteChangeSet", "cloudformation:TagResource", "lambda:InvokeFunction"}
+	for _, action := range allowedToStages(t) {
+		allowed := slices.ContainsFunc(policy.Statement[0].Action, func(pattern string) bool {
+			matched, err := path.Match(pattern, action)
+			return err == nil && matched
+		})
+		if want := reads.MatchString(action) || slices.Contains(besides, action); allowed != want {
+			t.Errorf("%s: allowed to a plan: %t, want %t", action, allowed, want)
+		}
+	}
+}
+
 // calls are the calls of AWS that stages make, each with the folders of internal that make it. The
 // kubectl function, which has a role of its own, is made of kube, kubectl and helm.
 func calls(t *testing.T) map[string][]string {
@@ -92,15 +126,15 @@ func calls(t *testing.T) map[string][]string {
 	root := filepath.Join("..", "..", "internal")
 	call := regexp.MustCompile(`&(\w+)\.(\w+)Input\{`)
 	found := map[string][]string{}
-	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") {
+	err := filepath.WalkDir(root, func(file string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || filepath.Ext(file) != ".go" || strings.HasSuffix(file, "_test.go") {
 			return err
 		}
-		text, err := os.ReadFile(path)
+		text, err := os.ReadFile(file)
 		if err != nil {
 			return err
 		}
-		folder, err := filepath.Rel(root, filepath.Dir(path))
+		folder, err := filepath.Rel(root, filepath.Dir(file))
 		if err != nil {
 			return err
 		}

@@ -58,6 +58,7 @@ STATEMENTS = {
     "KubectlFunction": "everything in the cluster goes through it",
     "AttachPolicies": "the bootstrap stack puts the service role together from policies; none but these can be attached to it",
     "Policies": "the bootstrap stack makes the service role's policies",
+    "ChangeSets": "the operation plan reads what an update would change, and deletes what it read; nothing may execute one",
     "MissingArtifacts": "without it S3 answers that an object is forbidden when it is not there",
     "LookAtTheRegion": "zones and Kubernetes versions on offer; have no resource-level permissions",
     "LookAtClusters": "health and size of node groups and profiles",
