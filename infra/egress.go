@@ -103,7 +103,8 @@ func gatewayEndpoints(t *template, vpc *string, tables *[]*string) {
 // interfaceEndpoints declares an endpoint for each service, under a condition of its own, and the
 // group of all of them. The group admits the VPC's addresses and not other groups: nodes, pods, the
 // kubectl function and what applications bring all call AWS, and so do the addresses that have no group.
-func interfaceEndpoints(t *template, vpc *string, subnets *[]*string) {
+// The group is returned for a VPC with more than one block of addresses.
+func interfaceEndpoints(t *template, vpc *string, subnets *[]*string) awsec2.CfnSecurityGroup {
 	// Without a condition, although it may guard nothing: a group costs nothing, and CloudFormation's
 	// Fn::Or takes ten conditions at most.
 	group := awsec2.NewCfnSecurityGroup(t.stack, jsii.String("EndpointSecurityGroup"), &awsec2.CfnSecurityGroupProps{
@@ -138,6 +139,7 @@ func interfaceEndpoints(t *template, vpc *string, subnets *[]*string) {
 		})
 		onlyWhen(endpoint, t.when("Has"+id, awscdk.Fn_ConditionEquals(wanted, jsii.String("true"))))
 	}
+	return group
 }
 
 // flowLogDays is how long the VPC's flow log is kept.

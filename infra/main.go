@@ -92,6 +92,9 @@ func synthesize() (map[string][]byte, error) {
 		"kubectl":   kubectl,
 		"provider":  provider,
 
+		"network-existing": existingNetwork,
+		"egress-existing":  existingEgress,
+
 		"capacity-managed": capacityManaged,
 		"capacity-fargate": capacityFargate,
 		"addonroles":       addonRoles,

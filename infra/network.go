@@ -72,7 +72,7 @@ func network(t *template) {
 		privateIDs = append(privateIDs, privateSubnet.Ref())
 		privateRoutes = append(privateRoutes, routes.Ref())
 	}
-	controlPlane, function := securityGroups(t, vpc)
+	controlPlane, function := securityGroups(t, vpc.Ref())
 
 	t.output("VpcId", "The VPC", vpc.Ref(), nil)
 	t.output("PublicSubnetIds", "The public subnets, comma-separated, in the order of the zones", joined(third, publicIDs), nil)
@@ -116,10 +116,10 @@ func associate(t *template, subnet awsec2.CfnSubnet, table awsec2.CfnRouteTable,
 // securityGroups declares the cluster's additional security group and the kubectl function's own.
 // Both live here, below every stack that uses them, because a function's network interfaces stay
 // for up to an hour after the function is gone and block the deletion of its group.
-func securityGroups(t *template, vpc awsec2.CfnVPC) (controlPlane, function awsec2.CfnSecurityGroup) {
+func securityGroups(t *template, vpc *string) (controlPlane, function awsec2.CfnSecurityGroup) {
 	controlPlane = awsec2.NewCfnSecurityGroup(t.stack, jsii.String("ControlPlaneSecurityGroup"), &awsec2.CfnSecurityGroupProps{
 		GroupDescription: jsii.String("EKS control plane: who may reach the Kubernetes API from inside the VPC"),
-		VpcId:            vpc.Ref(),
+		VpcId:            vpc,
 		SecurityGroupEgress: []any{&awsec2.CfnSecurityGroup_EgressProperty{
 			Description: jsii.String("Nodes, webhooks and AWS APIs"),
 			IpProtocol:  jsii.String("-1"),
@@ -129,7 +129,7 @@ func securityGroups(t *template, vpc awsec2.CfnVPC) (controlPlane, function awse
 	})
 	function = awsec2.NewCfnSecurityGroup(t.stack, jsii.String("KubectlSecurityGroup"), &awsec2.CfnSecurityGroupProps{
 		GroupDescription: jsii.String("Kubectl function"),
-		VpcId:            vpc.Ref(),
+		VpcId:            vpc,
 		// The resolver of the VPC is not subject to security groups, so port 53 needs no rule.
 		SecurityGroupEgress: []any{&awsec2.CfnSecurityGroup_EgressProperty{
 			Description: jsii.String("Kubernetes API, AWS APIs and chart repositories"),

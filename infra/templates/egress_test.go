@@ -173,3 +173,47 @@ func TestFlowLog(t *testing.T) {
 		}
 	}
 }
+
+// In a VPC that is not the environment's nothing stands in the route tables, and the endpoints admit each
+// of its blocks (aws-traps.md, row 5.16).
+func TestExistingVPC(t *testing.T) {
+	values := map[string]string{"Prefix": "opa", "Name": "dev", "VpcId": "vpc-1", "VpcCidr": "10.0.0.0/16", "VpcCidr2": "100.64.0.0/16", "EndpointSubnetIds": "subnet-1,subnet-2"}
+	for _, service := range environment.InterfaceEndpoints() {
+		values[environment.EndpointParameter(service)] = strconv.FormatBool(service == "sts")
+	}
+	got := map[string]int{}
+	made := deploy(t, templates.EgressExisting, values).resources()
+	for _, r := range made {
+		got[r.Type]++
+	}
+	want := map[string]int{
+		"AWS::EC2::VPCEndpoint": 1, "AWS::EC2::SecurityGroup": 1, "AWS::EC2::SecurityGroupIngress": 1,
+		"AWS::EC2::FlowLog": 1, "AWS::Logs::LogGroup": 1, "AWS::IAM::Role": 1,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("egress (-want +got):\n%s", diff)
+	}
+	endpoint := map[string]any{
+		"ServiceName": "com.amazonaws.us-east-1.sts", "VpcId": "vpc-1", "VpcEndpointType": "Interface", "PrivateDnsEnabled": true,
+		"SubnetIds": []any{"subnet-1", "subnet-2"}, "SecurityGroupIds": []any{"{EndpointSecurityGroup.GroupId}"},
+		"Tags": []any{map[string]any{"Key": "Name", "Value": "opa-dev-sts"}},
+	}
+	if diff := cmp.Diff(endpoint, made["InterfaceEndpointSts"].Properties); diff != "" {
+		t.Errorf("endpoint (-want +got):\n%s", diff)
+	}
+	blocks := []any{made["EndpointsFromBlock2"].Properties["CidrIp"]}
+	for _, rule := range made["EndpointSecurityGroup"].Properties["SecurityGroupIngress"].([]any) {
+		blocks = append(blocks, rule.(map[string]any)["CidrIp"])
+	}
+	if diff := cmp.Diff([]any{"100.64.0.0/16", "10.0.0.0/16"}, blocks); diff != "" {
+		t.Errorf("what the endpoints admit (-want +got):\n%s", diff)
+	}
+
+	network := map[string]int{}
+	for _, r := range deploy(t, templates.NetworkExisting, map[string]string{"Prefix": "opa", "Name": "dev", "VpcId": "vpc-1"}).resources() {
+		network[r.Type]++
+	}
+	if diff := cmp.Diff(map[string]int{"AWS::EC2::SecurityGroup": 2, "AWS::EC2::SecurityGroupIngress": 1}, network); diff != "" {
+		t.Errorf("network (-want +got):\n%s", diff)
+	}
+}

@@ -12,6 +12,9 @@ var (
 	// Network is the VPC with its subnets, routes and security groups.
 	//go:embed network.json
 	Network string
+	// NetworkExisting is the security groups in a VPC that is there already.
+	//go:embed network-existing.json
+	NetworkExisting string
 	// Identity is the keys, the audit table and the roles.
 	//go:embed identity.json
 	Identity string
@@ -21,6 +24,9 @@ var (
 	// Egress is the NAT gateways, the VPC endpoints and the flow log.
 	//go:embed egress.json
 	Egress string
+	// EgressExisting is the VPC endpoints and the flow log in a VPC that is there already.
+	//go:embed egress-existing.json
+	EgressExisting string
 	// Kubectl is the kubectl function inside the environment's VPC.
 	//go:embed kubectl.json
 	Kubectl string

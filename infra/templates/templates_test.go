@@ -24,6 +24,9 @@ func all() map[string]string {
 		"kubectl":   templates.Kubectl,
 		"provider":  templates.Provider,
 
+		"network-existing": templates.NetworkExisting,
+		"egress-existing":  templates.EgressExisting,
+
 		"capacity-managed": templates.CapacityManaged,
 		"capacity-fargate": templates.CapacityFargate,
 		"addonroles":       templates.AddonRoles,

@@ -74,7 +74,7 @@ func Of(s environment.State) Estimate {
 	e.add("customer managed KMS key", customerKeys, keyMonth)
 	if s.Egress != nil {
 		e.add("NAT gateway with its address", len(s.Egress.NATGatewayIDs), (natHour+addressesPerNAT*publicIPv4Hour)*hours)
-		e.add("interface endpoint in a zone", len(s.Egress.InterfaceEndpoints)*len(s.Network.PrivateSubnetIDs), endpointHour*hours)
+		e.add("interface endpoint in a zone", len(s.Egress.InterfaceEndpoints)*len(s.Network.EndpointSubnetIDs), endpointHour*hours)
 	}
 	switch s.Request.NodeType {
 	case environment.NodeTypeManaged:

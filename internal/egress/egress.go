@@ -1,5 +1,5 @@
 // Package egress converges the ways out of an environment's VPC: NAT gateways, VPC endpoints and the
-// flow log. It runs beside the cluster; what starts nodes or pods has to wait for it.
+// flow log. Of a VPC that is there already it changes nothing. It runs beside the cluster; what starts nodes or pods has to wait for it.
 package egress
 
 import (
@@ -25,6 +25,9 @@ func (s *Stage) Run(ctx context.Context, in stage.Input) (*environment.Egress, e
 	t, err := target.Connect(ctx, s.connector, in)
 	if err != nil {
 		return nil, err
+	}
+	if in.State.Request.ExistingVPC() {
+		return runExisting(ctx, t, in)
 	}
 	out, err := t.Converge(ctx, in.State.Names.EgressStack, templates.Egress, Parameters(in.State))
 	if err != nil {
@@ -54,9 +57,13 @@ func Parameters(st environment.State) map[string]string {
 		"PrivateRouteTableIds": strings.Join(st.Network.PrivateRouteTableIDs, ","),
 		"RouteTableIds":        strings.Join(append([]string{st.Network.PublicRouteTableID}, st.Network.PrivateRouteTableIDs...), ","),
 	}
-	for _, service := range environment.InterfaceEndpoints() {
-		wanted := slices.Contains(st.Request.InterfaceEndpoints, service)
-		parameters[environment.EndpointParameter(service)] = strconv.FormatBool(wanted)
-	}
+	want(parameters, st.Request.InterfaceEndpoints)
 	return parameters
+}
+
+// want adds for every service whether it gets an endpoint.
+func want(parameters map[string]string, endpoints []string) {
+	for _, service := range environment.InterfaceEndpoints() {
+		parameters[environment.EndpointParameter(service)] = strconv.FormatBool(slices.Contains(endpoints, service))
+	}
 }

@@ -9,6 +9,14 @@ type ChartSource struct {
 	Version    string `json:"version,omitempty"`
 }
 
+// Images are where the add-ons' images come from.
+type Images struct {
+	// LoadBalancerController is a repository, with a tag or without.
+	LoadBalancerController string `json:"loadBalancerController,omitempty"`
+	// FluentBit is an image with its tag.
+	FluentBit string `json:"fluentBit,omitempty"`
+}
+
 // Logging is the section of the stage of that name: where the pods' logs go.
 type Logging struct {
 	Progress

@@ -46,7 +46,8 @@ func (r Request) WithDefaults() Request {
 			r.InterfaceEndpoints = PrivateEndpoints()
 		}
 	} else {
-		r.CIDR, r.NATGateways, r.InterfaceEndpoints = "", "", nil
+		// What is there is used; what is not is made only where the request names it.
+		r.CIDR, r.NATGateways = "", ""
 	}
 	if r.APIAccess == APIPublicAndPrivate {
 		setDefault(&r.APIAccessCIDRs, DefaultAPIAccessCIDRs)

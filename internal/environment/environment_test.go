@@ -94,8 +94,12 @@ func TestWithDefaults(t *testing.T) {
 			request{Operation: "apply", VPCConfiguration: "create_new", CIDR: "10.0.0.0/24", NATGateways: "single", InterfaceEndpoints: environment.PrivateEndpoints(), APIAccess: "private", KubernetesVersion: "1.36", NodeType: "FARGATE"},
 		},
 		"Existing": {
-			"no gateways and endpoints in a VPC that is not ours", request{VPCConfiguration: "use_existing", VPCID: "vpc-01234567", APIAccess: "private", NodeType: "FARGATE", NATGateways: "perAz", InterfaceEndpoints: []string{"sts"}},
+			"no gateways in a VPC that is not ours, and endpoints only when they are named", request{VPCConfiguration: "use_existing", VPCID: "vpc-01234567", CIDR: "10.0.0.0/24", APIAccess: "private", NodeType: "FARGATE"},
 			request{Operation: "apply", VPCConfiguration: "use_existing", VPCID: "vpc-01234567", APIAccess: "private", KubernetesVersion: "1.36", NodeType: "FARGATE"},
+		},
+		"ExistingChosen": {
+			"what is named for an existing VPC stays", request{VPCConfiguration: "use_existing", VPCID: "vpc-01234567", SubnetIDs: []string{"subnet-1", "subnet-2"}, TagSubnets: true, InterfaceEndpoints: []string{"sts"}, APIAccess: "private", NodeType: "FARGATE"},
+			request{Operation: "apply", VPCConfiguration: "use_existing", VPCID: "vpc-01234567", SubnetIDs: []string{"subnet-1", "subnet-2"}, TagSubnets: true, InterfaceEndpoints: []string{"sts"}, APIAccess: "private", KubernetesVersion: "1.36", NodeType: "FARGATE"},
 		},
 		"Harmonix": {
 			"what the form sends is honoured", request{Operation: "apply", VPCConfiguration: "create_new", CIDR: "10.1.0.0/16", NATGateways: "perAz", InterfaceEndpoints: []string{}, APIAccess: "private", KubernetesVersion: "1.35", NodeType: "MANAGED", InstanceType: "t3.medium", AMIType: "BOTTLEROCKET_x86_64", NodeGroupMinSize: 3, NodeGroupDiskSize: 50},
@@ -196,4 +200,19 @@ func toMap(t *testing.T, r environment.Request) map[string]any {
 		t.Fatal(err)
 	}
 	return m
+}
+
+func TestImage(t *testing.T) {
+	cases := map[string]struct{ reason, repository, tag string }{
+		"222222222222.dkr.ecr.us-east-1.amazonaws.com/eks/controller:v3.5.0": {"as ECR shows it", "222222222222.dkr.ecr.us-east-1.amazonaws.com/eks/controller", "v3.5.0"},
+		"registry.example.com:5000/controller":                               {"a port is no tag", "registry.example.com:5000/controller", ""},
+		"registry.example.com:5000/controller:v1":                            {"a port and a tag", "registry.example.com:5000/controller", "v1"},
+		"registry.example.com/controller":                                    {"the chart's own tag counts", "registry.example.com/controller", ""},
+	}
+	for image, tc := range cases {
+		repository, tag := environment.Image(image)
+		if repository != tc.repository || tag != tc.tag {
+			t.Errorf("%s: %s is %q with tag %q", tc.reason, image, repository, tag)
+		}
+	}
 }

@@ -33,6 +33,10 @@ type Request struct {
 	VPCConfiguration string `json:"vpcConfiguration"`
 	// VPCID is the VPC to use with "use_existing".
 	VPCID string `json:"vpcId,omitempty"`
+	// SubnetIDs are the subnets of that VPC to use; empty: they are chosen by their routes.
+	SubnetIDs []string `json:"subnetIds,omitempty"`
+	// TagSubnets says that subnets without load balancer tags are given them.
+	TagSubnets bool `json:"tagSubnets,omitempty"`
 	// CIDR is the new VPC's address block, /16 to /24.
 	CIDR string `json:"cidr,omitempty"`
 	// NATGateways is "single" or "perAz".
@@ -63,6 +67,8 @@ type Request struct {
 
 	// Chart is where the AWS Load Balancer Controller's chart comes from.
 	Chart ChartSource `json:"chart,omitzero"`
+	// Images are where the add-ons' images come from, where not from their makers.
+	Images Images `json:"images,omitzero"`
 
 	// AssumableRoles are further role ARNs that the kubectl function may assume.
 	AssumableRoles []string `json:"assumableRoles,omitempty"`
@@ -73,6 +79,9 @@ type Request struct {
 	// RepoURL is sent by the Harmonix form and not used.
 	RepoURL string `json:"repoUrl,omitempty"`
 }
+
+// ExistingVPC reports whether the environment stands in a VPC that it did not make.
+func (r Request) ExistingVPC() bool { return r.VPCConfiguration == VPCUseExisting }
 
 // Bottlerocket reports whether the nodes run Bottlerocket.
 func (r Request) Bottlerocket() bool { return strings.HasPrefix(r.AMIType, "BOTTLEROCKET_") }

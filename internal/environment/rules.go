@@ -15,7 +15,8 @@ type rule func(document) []Violation
 // broken returns what the rules find in doc.
 func broken(doc document) []Violation {
 	rules := []rule{
-		notSupportedYet, identifiers, lengths, account, cidr, publicAccess, vpc, version, amiType, architecture, roles, assumableRoles, clusterAdminTrust, permissionsBoundary, sizes, diskSize, tags,
+		notSupportedYet, identifiers, lengths, account, cidr, publicAccess, vpc, images, version, amiType, architecture,
+		roles, assumableRoles, clusterAdminTrust, permissionsBoundary, sizes, diskSize, tags,
 	}
 	var all []Violation
 	for _, r := range rules {
@@ -27,9 +28,9 @@ func broken(doc document) []Violation {
 // notSupportedYet refuses the values that are part of the contract and not built yet.
 func notSupportedYet(doc document) []Violation {
 	var all []Violation
-	for field, supported := range map[string]string{"operation": OperationApply, "vpcConfiguration": VPCCreateNew} {
+	for field, supported := range map[string]string{"operation": OperationApply} {
 		switch value := doc[field]; value {
-		case "plan", "delete", VPCUseExisting:
+		case "plan", "delete":
 			all = append(all, Violation{
 				Pointer: pointerTo(field), Given: given("", value), Allowed: quote(supported),
 				Hint: "the other values are not supported by this version yet",
@@ -190,18 +191,6 @@ func architecture(doc document) []Violation {
 		v.Hint = "amiType " + quote(other) + " fits the instance type"
 	}
 	return []Violation{v}
-}
-
-// vpc checks that a VPC is named only where one is used.
-func vpc(doc document) []Violation {
-	id, ok := doc.text("vpcId")
-	if !ok || doc["vpcConfiguration"] != VPCCreateNew {
-		return nil
-	}
-	return []Violation{{
-		Pointer: "/vpcId", Given: given("", id) + " with vpcConfiguration " + quote(VPCCreateNew),
-		Allowed: "nothing, or vpcConfiguration " + quote(VPCUseExisting),
-	}}
 }
 
 // sizes checks that a managed node group's sizes are in order.

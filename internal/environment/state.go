@@ -86,9 +86,16 @@ type Network struct {
 	VPCID            string   `json:"vpcId"`
 	PublicSubnetIDs  []string `json:"publicSubnetIds"`
 	PrivateSubnetIDs []string `json:"privateSubnetIds"`
-	// PrivateRouteTableIDs are in the order of the zones, as the subnets are.
-	PublicRouteTableID   string   `json:"publicRouteTableId"`
-	PrivateRouteTableIDs []string `json:"privateRouteTableIds"`
+	// PrivateRouteTableIDs are in the order of the zones, as the subnets are. The route tables of an
+	// existing VPC are not the environment's, and not here.
+	PublicRouteTableID   string   `json:"publicRouteTableId,omitempty"`
+	PrivateRouteTableIDs []string `json:"privateRouteTableIds,omitempty"`
+	// Blocks are the VPC's address blocks.
+	Blocks []string `json:"blocks"`
+	// EndpointSubnetIDs are the private subnets that interface endpoints stand in: one in each zone.
+	EndpointSubnetIDs []string `json:"endpointSubnetIds"`
+	// Isolated says that a private subnet has no way to the internet.
+	Isolated bool `json:"isolated,omitempty"`
 	// ControlPlaneSecurityGroupID is the additional group of the cluster's network interfaces;
 	// it admits the kubectl function on 443.
 	ControlPlaneSecurityGroupID string `json:"controlPlaneSecurityGroupId"`

@@ -43,8 +43,8 @@ func Parameters(st environment.State) map[string]string {
 		"UniqueId":            st.Names.UniqueID,
 		"NodeType":            st.Request.NodeType,
 		"VpcId":               st.Network.VPCID,
-		"PublicSubnetIds":     strings.Join(st.Network.PublicSubnetIDs, ","),
-		"PrivateSubnetIds":    strings.Join(st.Network.PrivateSubnetIDs, ","),
+		"PublicSubnetIds":     list(st.Network.PublicSubnetIDs),
+		"PrivateSubnetIds":    list(st.Network.PrivateSubnetIDs),
 		"KeyArn":              st.Identity.KeyARN,
 		"AuditTable":          st.Identity.AuditTable,
 		"ClusterArn":          st.Cluster.ARN,
@@ -58,4 +58,13 @@ func Parameters(st environment.State) map[string]string {
 		"NodeRoleArn":         st.Identity.NodeRoleARN,
 		"FluentBitRoleArn":    st.AddonRoles.FluentBitRoleARN,
 	}
+}
+
+// list is the value of a StringList. An empty one is a single space, as in Harmonix, because SSM takes no
+// empty value (harmonix-contract.md, section 2.3).
+func list(values []string) string {
+	if len(values) == 0 {
+		return " "
+	}
+	return strings.Join(values, ",")
 }

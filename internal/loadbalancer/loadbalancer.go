@@ -119,10 +119,11 @@ func Chart(s environment.State, fallback environment.ChartSource) client.Chart {
 		"region":         s.Request.Region,
 		"vpcId":          s.Network.VPCID,
 		"serviceAccount": map[string]any{"create": false, "name": name},
-		"image":          map[string]any{"repository": registry(s.Request.Region) + "/amazon/" + name},
+		"image":          image(s.Request),
 	}
-	if s.Request.APIAccess == environment.APIPrivate {
-		// These services have no VPC endpoint (aws-traps.md, row 5.15).
+	if s.Network.Isolated {
+		// These services have no VPC endpoint, and without a way out the controller would wait for them
+		// at every load balancer (aws-traps.md, row 5.15).
 		values["enableShield"], values["enableWaf"], values["enableWafv2"] = false, false, false
 	}
 	return client.Chart{
@@ -133,4 +134,17 @@ func Chart(s environment.State, fallback environment.ChartSource) client.Chart {
 		Version:    cmp.Or(s.Request.Chart.Version, fallback.Version),
 		Values:     values,
 	}
+}
+
+// image is the controller's, with a tag where the request names one; else the chart's own tag counts.
+func image(r environment.Request) map[string]any {
+	if r.Images.LoadBalancerController == "" {
+		return map[string]any{"repository": registry(r.Region) + "/amazon/" + name}
+	}
+	repository, tag := environment.Image(r.Images.LoadBalancerController)
+	values := map[string]any{"repository": repository}
+	if tag != "" {
+		values["tag"] = tag
+	}
+	return values
 }

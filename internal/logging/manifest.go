@@ -1,6 +1,7 @@
 package logging
 
 import (
+	"cmp"
 	"crypto/sha256"
 	_ "embed"
 	"encoding/hex"
@@ -40,7 +41,7 @@ func Manifests(s environment.State) ([]client.Object, error) {
 		"{{ .Cluster }}", s.Names.Cluster,
 		"{{ .LogGroup }}", s.Names.LogGroup,
 		"{{ .RoleARN }}", role,
-		"{{ .Image }}", image,
+		"{{ .Image }}", cmp.Or(s.Request.Images.FluentBit, image),
 		"{{ .RetentionDays }}", strconv.Itoa(retentionDays),
 	).Replace(text)
 	sum := sha256.Sum256([]byte(text))

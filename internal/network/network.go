@@ -1,5 +1,6 @@
-// Package network converges the network core: VPC, subnets, routes and security groups. What
-// gives the subnets a way out is the Egress stage's, so that the cluster need not wait for it.
+// Package network converges the network core: VPC, subnets, routes and security groups, or the groups
+// alone in a VPC that is there already. What gives the subnets a way out is the Egress stage's, so that
+// the cluster need not wait for it.
 package network
 
 import (
@@ -20,6 +21,7 @@ import (
 	"github.com/harmonix-eks/environment-provider/internal/stack"
 	"github.com/harmonix-eks/environment-provider/internal/stage"
 	"github.com/harmonix-eks/environment-provider/internal/target"
+	"github.com/harmonix-eks/environment-provider/internal/vpc"
 )
 
 // Stage is the Network stage.
@@ -33,6 +35,9 @@ func (s *Stage) Run(ctx context.Context, in stage.Input) (*environment.Network, 
 	t, err := target.Connect(ctx, s.connector, in)
 	if err != nil {
 		return nil, err
+	}
+	if in.State.Request.ExistingVPC() {
+		return runExisting(ctx, t, ec2.NewFromConfig(t.Config), in)
 	}
 	engine := t.Stacks
 	name := in.State.Names.NetworkStack
@@ -55,11 +60,14 @@ func (s *Stage) Run(ctx context.Context, in stage.Input) (*environment.Network, 
 	if err != nil {
 		return nil, err
 	}
+	private := strings.Split(out.Outputs["PrivateSubnetIds"], ",")
 	return &environment.Network{
 		Progress:                    out.Progress(),
 		VPCID:                       out.Outputs["VpcId"],
+		Blocks:                      []string{in.State.Request.CIDR},
 		PublicSubnetIDs:             strings.Split(out.Outputs["PublicSubnetIds"], ","),
-		PrivateSubnetIDs:            strings.Split(out.Outputs["PrivateSubnetIds"], ","),
+		PrivateSubnetIDs:            private,
+		EndpointSubnetIDs:           private,
 		PublicRouteTableID:          out.Outputs["PublicRouteTableId"],
 		PrivateRouteTableIDs:        strings.Split(out.Outputs["PrivateRouteTableIds"], ","),
 		ControlPlaneSecurityGroupID: out.Outputs["ControlPlaneSecurityGroupId"],
@@ -114,12 +122,6 @@ const (
 	maxZones = 3
 )
 
-// refusedByEKS lists the ids of the zones in which EKS places no control plane
-// (https://docs.aws.amazon.com/eks/latest/userguide/network-reqs.html; aws-traps.md, row 1.19).
-func refusedByEKS(zoneID string) bool {
-	return slices.Contains([]string{"use1-az3", "usw1-az2", "cac1-az3"}, zoneID)
-}
-
 type zoneAPI interface {
 	DescribeAvailabilityZones(ctx context.Context, in *ec2.DescribeAvailabilityZonesInput, opts ...func(*ec2.Options)) (*ec2.DescribeAvailabilityZonesOutput, error)
 }
@@ -137,7 +139,7 @@ func zonesOf(ctx context.Context, api zoneAPI, region string) ([]string, error) 
 		return nil, account.Classify(err, "list the availability zones of %s", region)
 	}
 	zones := slices.DeleteFunc(out.AvailabilityZones, func(z types.AvailabilityZone) bool {
-		return refusedByEKS(aws.ToString(z.ZoneId))
+		return vpc.RefusedByEKS(aws.ToString(z.ZoneId))
 	})
 	slices.SortFunc(zones, func(a, b types.AvailabilityZone) int {
 		return strings.Compare(aws.ToString(a.ZoneId), aws.ToString(b.ZoneId))

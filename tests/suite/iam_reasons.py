@@ -61,6 +61,8 @@ STATEMENTS = {
     "ChangeSets": "the operation plan reads what an update would change, and deletes what it read; nothing may execute one",
     "MissingArtifacts": "without it S3 answers that an object is forbidden when it is not there",
     "LookAtTheRegion": "zones and Kubernetes versions on offer; have no resource-level permissions",
+    "LookAtExistingVpcs": "a VPC that a request names is looked at before it is used; EC2's describe calls have no resource-level permissions",
+    "LoadBalancerTags": "`tagSubnets`: the two tags by which load balancers find subnets, and no other",
     "LookAtClusters": "health and size of node groups and profiles",
     # CloudFormation's service role, by what it makes.
     "ServiceRole/Capacity": "node groups and Fargate profiles",

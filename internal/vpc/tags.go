@@ -1,0 +1,105 @@
+package vpc
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/aws/smithy-go"
+
+	"github.com/harmonix-eks/environment-provider/internal/account"
+)
+
+// The tags by which the AWS Load Balancer Controller finds the subnets for load balancers that face the
+// internet, and for the others (kubectl-protocol.md, section 4.5).
+const (
+	publicTag  = "kubernetes.io/role/elb"
+	privateTag = "kubernetes.io/role/internal-elb"
+)
+
+// Untagged returns the chosen subnets that have no load balancer tag, each with the key that it lacks. A
+// tag that is there stays, whatever its value.
+func Untagged(c Choice) map[string]string {
+	missing := map[string]string{}
+	for key, subnets := range map[string][]Subnet{publicTag: c.Public, privateTag: c.Private} {
+		for _, s := range subnets {
+			if _, ok := s.Tags[key]; !ok {
+				missing[s.ID] = key
+			}
+		}
+	}
+	return missing
+}
+
+// TagAPI is what writes tags.
+type TagAPI interface {
+	CreateTags(ctx context.Context, in *ec2.CreateTagsInput, opts ...func(*ec2.Options)) (*ec2.CreateTagsOutput, error)
+	DeleteTags(ctx context.Context, in *ec2.DeleteTagsInput, opts ...func(*ec2.Options)) (*ec2.DeleteTagsOutput, error)
+}
+
+// Tag gives the subnets their load balancer tags.
+func Tag(ctx context.Context, api TagAPI, missing map[string]string) error {
+	for _, key := range []string{publicTag, privateTag} {
+		if subnets := having(missing, key); len(subnets) > 0 {
+			in := &ec2.CreateTagsInput{Resources: subnets, Tags: []types.Tag{{Key: aws.String(key), Value: aws.String("1")}}}
+			if _, err := api.CreateTags(ctx, in); err != nil {
+				return account.Classify(err, "tag the subnets with %s", key)
+			}
+		}
+	}
+	return nil
+}
+
+// Untag takes the load balancer tags away that [Tag] has given: those with the value that it gives, so
+// that a tag that somebody has changed since stays. A subnet that is gone has none.
+func Untag(ctx context.Context, api TagAPI, tagged map[string]string) error {
+	for _, id := range slices.Sorted(maps.Keys(tagged)) {
+		in := &ec2.DeleteTagsInput{Resources: []string{id}, Tags: []types.Tag{{Key: aws.String(tagged[id]), Value: aws.String("1")}}}
+		if _, err := api.DeleteTags(ctx, in); err != nil && !gone(err) {
+			return account.Classify(err, "take the tag %s from %s", tagged[id], id)
+		}
+	}
+	return nil
+}
+
+// WriteTagged writes down which subnets were given which tag, to be read by [ReadTagged].
+func WriteTagged(tagged map[string]string) string {
+	entries := make([]string, 0, len(tagged))
+	for _, id := range slices.Sorted(maps.Keys(tagged)) {
+		entries = append(entries, id+"="+tagged[id])
+	}
+	return strings.Join(entries, ",")
+}
+
+// ReadTagged reads what [WriteTagged] wrote.
+func ReadTagged(text string) map[string]string {
+	tagged := map[string]string{}
+	for entry := range strings.SplitSeq(text, ",") {
+		if id, key, ok := strings.Cut(entry, "="); ok {
+			tagged[id] = key
+		}
+	}
+	return tagged
+}
+
+// having returns the keys of m with the value, in order.
+func having(m map[string]string, value string) []string {
+	var keys []string
+	for k, v := range m {
+		if v == value {
+			keys = append(keys, k)
+		}
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+func gone(err error) bool {
+	var refused smithy.APIError
+	return errors.As(err, &refused) && strings.HasPrefix(refused.ErrorCode(), "InvalidSubnetID")
+}
