@@ -10,7 +10,7 @@ import (
 )
 
 func TestOf(t *testing.T) {
-	network := &environment.Network{PrivateSubnetIDs: []string{"a", "b", "c"}}
+	network := &environment.Network{EndpointSubnetIDs: []string{"a", "b", "c"}}
 	cases := map[string]struct {
 		reason      string
 		state       environment.State

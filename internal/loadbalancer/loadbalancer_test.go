@@ -106,6 +106,13 @@ func TestChart(t *testing.T) {
 		}
 		return values
 	}
+	isolated := state(environment.APIPrivate, environment.ChartSource{})
+	isolated.Network.Isolated = true
+	mirrored := func(image string) environment.State {
+		s := state(environment.APIPrivate, environment.ChartSource{})
+		s.Request.Images.LoadBalancerController = image
+		return s
+	}
 	cases := map[string]struct {
 		reason              string
 		state               environment.State
@@ -115,8 +122,13 @@ func TestChart(t *testing.T) {
 		"Default": {"the function's own source", state(environment.APIPublicAndPrivate, environment.ChartSource{}), "https://charts.example", "1.2.3", values(nil)},
 		"Request": {"the request's source goes before", state(environment.APIPublicAndPrivate, environment.ChartSource{Repository: "oci://r", Version: "2"}), "oci://r", "2", values(nil)},
 		"Version": {"each part has its own default", state(environment.APIPublicAndPrivate, environment.ChartSource{Version: "2"}), "https://charts.example", "2", values(nil)},
-		"Private": {"services without an endpoint are off", state(environment.APIPrivate, environment.ChartSource{}), "https://charts.example", "1.2.3",
+		"Private": {"a private API has a NAT gateway all the same", state(environment.APIPrivate, environment.ChartSource{}), "https://charts.example", "1.2.3", values(nil)},
+		"Isolated": {"services without an endpoint are off", isolated, "https://charts.example", "1.2.3",
 			values(map[string]any{"enableShield": false, "enableWaf": false, "enableWafv2": false})},
+		"Image": {"from a mirror, with the chart's own tag", mirrored("r.example.com:5000/lbc"), "https://charts.example", "1.2.3",
+			values(map[string]any{"image": map[string]any{"repository": "r.example.com:5000/lbc"}})},
+		"ImageTag": {"from a mirror, with a tag", mirrored("r.example.com/lbc:v3.4.0"), "https://charts.example", "1.2.3",
+			values(map[string]any{"image": map[string]any{"repository": "r.example.com/lbc", "tag": "v3.4.0"}})},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -50,6 +50,7 @@ type check struct {
 func checks() []check {
 	return []check{
 		{what: "the trust policy of the cluster admin role", look: adminTrust},
+		{what: "the existing VPC", look: existingVPC},
 	}
 }
 

@@ -1,6 +1,7 @@
 package target
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/harmonix-eks/environment-provider/internal/environment"
@@ -33,6 +34,7 @@ func checkFixed(ctx context.Context, engine describer, s environment.State) erro
 		}
 		for _, f := range fixedIn(s) {
 			if have := live.Parameters[f.parameter]; f.stack == name && live.Kept() && have != "" && have != f.asked {
+				have = cmp.Or(f.means, have)
 				return fault.New(fault.InvalidRequest, "the environment was made with %s %q, which cannot become %q: %s", f.field, have, f.asked, f.because).
 					WithField("/"+f.field).WithNext("ask for %q, or make a new environment under another name", have)
 			}
@@ -52,12 +54,26 @@ func checkOwner(name string, live stack.Description, r environment.Request) erro
 		WithField("/name").WithNext("choose another prefix or name")
 }
 
-// fixed is a field of the request that no update can change.
-type fixed struct{ stack, parameter, field, asked, because string }
+// fixed is a field of the request that no update can change. The parameter of the stack says what the
+// field was; where it says so only by being there, means is what it was.
+type fixed struct{ stack, parameter, field, asked, because, means string }
 
 func fixedIn(s environment.State) []fixed {
-	return []fixed{
-		{s.Names.NetworkStack, "VpcCidr", "cidr", s.Request.CIDR, "the cluster stands in that VPC"},
-		{s.Names.IdentityStack, "NodeType", "nodeType", s.Request.NodeType, "the role that pods or nodes run with would be removed under them"},
+	const stands = "the cluster stands in that VPC"
+	network := func(parameter, field, asked, means string) fixed {
+		return fixed{s.Names.NetworkStack, parameter, field, asked, stands, means}
 	}
+	vpc := []fixed{
+		network("VpcId", "vpcConfiguration", environment.VPCCreateNew, environment.VPCUseExisting),
+		network("VpcCidr", "cidr", s.Request.CIDR, ""),
+	}
+	if s.Request.ExistingVPC() {
+		vpc = []fixed{
+			network("VpcCidr", "vpcConfiguration", environment.VPCUseExisting, environment.VPCCreateNew),
+			network("VpcId", "vpcId", s.Request.VPCID, ""),
+		}
+	}
+	return append(vpc, fixed{
+		s.Names.IdentityStack, "NodeType", "nodeType", s.Request.NodeType, "the role that pods or nodes run with would be removed under them", "",
+	})
 }

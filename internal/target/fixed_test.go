@@ -39,9 +39,11 @@ func TestCheckFixed(t *testing.T) {
 	cases := map[string]struct {
 		reason string
 		live   stacks
-		code   fault.Code
-		field  string
-		says   []string
+		// vpc is the existing one that is asked for; empty: a new one.
+		vpc   string
+		code  fault.Code
+		field string
+		says  []string
 	}{
 		"New":              {reason: "nothing is there"},
 		"Same":             {reason: "a re-apply", live: stacks{names.NetworkStack: live("UPDATE_COMPLETE", "VpcCidr", "10.0.0.0/24"), names.IdentityStack: live("CREATE_COMPLETE", "NodeType", "FARGATE")}},
@@ -50,13 +52,21 @@ func TestCheckFixed(t *testing.T) {
 		"NodeType":         {reason: "the role in use would be removed", live: stacks{names.IdentityStack: live("UPDATE_COMPLETE", "NodeType", "MANAGED")}, code: fault.InvalidRequest, field: "/nodeType", says: []string{`nodeType "MANAGED"`, `cannot become "FARGATE"`, `ask for "MANAGED"`, "new environment under another name"}},
 		"Moving":           {reason: "it is being made so", live: stacks{names.IdentityStack: live("CREATE_IN_PROGRESS", "NodeType", "MANAGED")}, code: fault.InvalidRequest, field: "/nodeType"},
 		"Block":            {reason: "another block would replace the VPC under the cluster", live: stacks{names.NetworkStack: live("UPDATE_ROLLBACK_COMPLETE", "VpcCidr", "10.1.0.0/24")}, code: fault.InvalidRequest, field: "/cidr", says: []string{`"10.1.0.0/24"`, `"10.0.0.0/24"`}},
+		"ExistingBefore":   {reason: "the VPC is not this one's", live: stacks{names.NetworkStack: live("CREATE_COMPLETE", "VpcId", "vpc-1")}, code: fault.InvalidRequest, field: "/vpcConfiguration", says: []string{`vpcConfiguration "use_existing"`, `cannot become "create_new"`}},
+		"Existing":         {reason: "a re-apply", vpc: "vpc-1", live: stacks{names.NetworkStack: live("CREATE_COMPLETE", "VpcId", "vpc-1")}},
+		"ExistingOther":    {reason: "a cluster does not move", vpc: "vpc-2", live: stacks{names.NetworkStack: live("CREATE_COMPLETE", "VpcId", "vpc-1")}, code: fault.InvalidRequest, field: "/vpcId", says: []string{`vpcId "vpc-1"`, `cannot become "vpc-2"`}},
+		"NewBefore":        {reason: "its own VPC would be deleted", vpc: "vpc-2", live: stacks{names.NetworkStack: live("CREATE_COMPLETE", "VpcCidr", "10.0.0.0/24")}, code: fault.InvalidRequest, field: "/vpcConfiguration", says: []string{`vpcConfiguration "create_new"`}},
 		"Failed":           {reason: "a stack that never worked is made anew, as asked for now", live: stacks{names.NetworkStack: live("ROLLBACK_COMPLETE", "VpcCidr", "10.1.0.0/24"), names.IdentityStack: live("ROLLBACK_IN_PROGRESS", "NodeType", "MANAGED")}},
 		"Reviewed":         {reason: "a stack without parameters is nobody's", live: stacks{names.NetworkStack: {Status: "REVIEW_IN_PROGRESS"}}},
 		"Broken":           {reason: "what cannot be seen may differ", live: stacks{"broken": {}}, code: fault.Internal},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			err := checkFixed(t.Context(), tc.live, environment.State{Request: request, Names: names})
+			asked := request
+			if tc.vpc != "" {
+				asked.VPCConfiguration, asked.VPCID, asked.CIDR = "use_existing", tc.vpc, ""
+			}
+			err := checkFixed(t.Context(), tc.live, environment.State{Request: asked, Names: names})
 			if got := fault.CodeOf(err); got != tc.code {
 				t.Fatalf("%s: got %q (%v), want %q", tc.reason, got, err, tc.code)
 			}

@@ -151,7 +151,9 @@ func TestReadClassifiesByRoutes(t *testing.T) {
 	}
 }
 
-func comparePrefixes() cmp.Option { return cmp.Comparer(func(a, b netip.Prefix) bool { return a == b }) }
+func comparePrefixes() cmp.Option {
+	return cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })
+}
 
 // Zones of EKS by aws-traps.md, row 1.19.
 func TestReadKnowsUnusableSubnets(t *testing.T) {

@@ -74,6 +74,7 @@ func TestStagesAndStackTemplates(t *testing.T) {
 			reason: "new VPC", template: templates.Network, stack: "EKS-ENV-opa-dev-Network",
 			sends: map[string]string{"AvailabilityZones": "us-east-1a,us-east-1b,us-east-1d", "PrivateSubnetCidrs": "10.0.0.96/27,10.0.0.128/27,10.0.0.160/27"},
 			run:   func(c connector) func(context.Context, stage.Input) (any, error) { return section(network.New(c).Run) },
+			empty: map[string][]string{"MANAGED": {"Isolated"}, "FARGATE": {"Isolated"}},
 		},
 		"Identity": {
 			reason: "keys and roles", template: templates.Identity, stack: "EKS-ENV-opa-dev-Identity",
@@ -311,11 +312,11 @@ func (c *cloud) answer(r *http.Request) (int, string) {
 	case "eks-env-artifacts-222222222222-us-east-1.s3":
 		return http.StatusOK, ""
 	case "ec2":
-		zones := ""
-		for i, letter := range "abcdef" {
-			zones += fmt.Sprintf("<item><zoneName>us-east-1%c</zoneName><zoneId>use1-az%d</zoneId></item>", letter, i+1)
+		text, err := io.ReadAll(r.Body)
+		form, parseErr := url.ParseQuery(string(text))
+		if err == nil && parseErr == nil {
+			return http.StatusOK, describe(form)
 		}
-		return http.StatusOK, "<DescribeAvailabilityZonesResponse><availabilityZoneInfo>" + zones + "</availabilityZoneInfo></DescribeAvailabilityZonesResponse>"
 	case "cloudformation":
 		text, err := io.ReadAll(r.Body)
 		form, parseErr := url.ParseQuery(string(text))

@@ -92,8 +92,16 @@ def target_roles() -> Iterator[Role]:
 def undocumented_templates() -> list[str]:
     """The templates with roles that the reference would leave out."""
     read = {"bootstrap", "identity", "egress", "addonroles"}
+    # The same flow log, and the same role, in a VPC that is there already.
+    same = {"egress-existing": "egress"}
     others = (path for path in sorted(TEMPLATES.glob("*.json")) if path.stem not in read)
-    return [path.name for path in others if any(_declared(json.loads(path.read_text())))]
+    return [path.name for path in others if not _same_roles(path.stem, same.get(path.stem, ""))]
+
+
+def _same_roles(stack: str, other: str) -> bool:
+    """Whether a template has no roles but those of the other one."""
+    roles = {name: list(_declared(json.loads((TEMPLATES / f"{name}.json").read_text()))) for name in (stack, other) if name}
+    return not roles[stack] or roles[stack] == roles.get(other)
 
 
 def _declared(template: Document) -> Iterator[Role]:

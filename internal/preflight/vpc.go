@@ -1,0 +1,19 @@
+package preflight
+
+import (
+	"context"
+
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+
+	"github.com/harmonix-eks/environment-provider/internal/finding"
+	"github.com/harmonix-eks/environment-provider/internal/vpc"
+)
+
+// existingVPC looks at the VPC that the request names.
+func existingVPC(ctx context.Context, s subject) ([]finding.Finding, error) {
+	if !s.request.ExistingVPC() {
+		return nil, nil
+	}
+	earlier := vpc.Earlier(s.stacks[s.names.NetworkStack].Parameters)
+	return vpc.Survey(ctx, ec2.NewFromConfig(s.config), s.request, earlier, s.live != "")
+}
