@@ -41,6 +41,7 @@ const blocks = 5
 func existingEgress(t *template) {
 	t.describe("EKS environment: VPC endpoints and flow log in an existing VPC")
 	t.identify()
+	t.bounded()
 	vpc := t.text("VpcId", "The VPC, which is not the environment's")
 	t.text("VpcCidr", "The VPC's first address block")
 	subnets := t.list("EndpointSubnetIds", "Private subnets for the endpoints, one per zone")

@@ -55,10 +55,11 @@ func lacking(v vpc.VPC, st environment.State) []string {
 // ExistingParameters are the parameters of the template for an existing VPC, for st with these endpoints.
 func ExistingParameters(st environment.State, endpoints []string) map[string]string {
 	parameters := map[string]string{
-		"Prefix":            st.Request.Prefix,
-		"Name":              st.Request.Name,
-		"VpcId":             st.Network.VPCID,
-		"EndpointSubnetIds": strings.Join(st.Network.EndpointSubnetIDs, ","),
+		"Prefix":              st.Request.Prefix,
+		"Name":                st.Request.Name,
+		"PermissionsBoundary": st.Request.PermissionsBoundary,
+		"VpcId":               st.Network.VPCID,
+		"EndpointSubnetIds":   strings.Join(st.Network.EndpointSubnetIDs, ","),
 	}
 	for i, block := range st.Network.Blocks[:min(len(st.Network.Blocks), vpc.MaxBlocks)] {
 		name := "VpcCidr"
