@@ -10,6 +10,7 @@ export SAM_CLI_TELEMETRY := 0
 LOCAL     := .local
 CLOUD     := $(LOCAL)/venv/cloud
 SAM       := $(LOCAL)/venv/sam
+ENGINE    := $(LOCAL)/venv/engine
 PYTHON3   ?= python3
 PYTHONPATH := $(CURDIR)/tests/localcloud:$(CURDIR)/tests
 export PYTHONPATH
@@ -48,6 +49,10 @@ test: linux ## Runs the whole test suite, setting up what is missing.
 	@$(MAKE) --no-print-directory -j3 ready
 	@$(CLOUD)/bin/python -m suite
 
+.PHONY: faults
+faults: ready ## Throws every fault at every state (minutes; `make test` has one for each state).
+	@FAULTS=all $(CLOUD)/bin/python -m pytest --quiet --no-header -p no:cacheprovider tests/faults
+
 .PHONY: verify
 verify: $(CLOUD)/.done $(SAM)/.done ## Checks format, lint, generated files and a clean tree.
 	@$(CLOUD)/bin/python -m suite.verify
@@ -63,7 +68,7 @@ generate: $(CLOUD)/.done ## Writes the generated files anew: templates, the pict
 build: $(LOCAL)/build.done ## Builds the functions and layers with `sam build`.
 
 .PHONY: ready
-ready: $(CLOUD)/.done $(SAM)/.done $(LOCAL)/bin/kubernetes $(LOCAL)/build.done ## Sets up everything that tests and demo need.
+ready: $(CLOUD)/.done $(SAM)/.done $(ENGINE)/.done $(LOCAL)/bin/kubernetes $(LOCAL)/build.done ## Sets up everything that tests and demo need.
 
 .PHONY: clean
 clean: demo-stop ## Removes everything that was built or set up.

@@ -104,6 +104,7 @@ def main() -> int:
         ("local control plane", lambda t: go(t, "tests/localcloud/kubernetes", "./internal/...", "./smoke/...")),
         ("local cloud", lambda t: python(t, "tests/localcloud/tests")),
         ("end to end", lambda t: python(t, "tests/e2e")),
+        ("second interpreter and faults", lambda t: python(t, "tests/faults")),
     ):
         print(f"== {title}", flush=True)
         begun = time.monotonic()

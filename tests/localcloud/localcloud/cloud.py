@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 
 from localcloud import PLATFORM_ACCOUNT, REGION, TARGET_ACCOUNT, deployer, process
@@ -129,7 +130,7 @@ def _write_env(layout: Layout, endpoint: str, services: int, pid: int, keys: dic
         "AWS_PAGER": "",
         "AWS_EC2_METADATA_DISABLED": "true",
         "SAM_CLI_TELEMETRY": "0",
-        "LOCALCLOUD_CHARTS": f"http://127.0.0.1:{services}/charts",
+        "LOCALCLOUD_CHARTS": f"http://{urllib.parse.urlsplit(endpoint).hostname}:{services}/charts",
         "LOCALCLOUD_DIR": str(layout.base),
         "LOCALCLOUD_PID": str(pid),
         "LOCALCLOUD_PLATFORM_ACCOUNT": PLATFORM_ACCOUNT,

@@ -29,6 +29,12 @@ class Settings:
     """Whether CoreDNS has the annotation that keeps it off Fargate, as on older clusters."""
     services_port: int
     """Port of the chart repository and of the gate."""
+    address: str
+    """The address that everything is at and named by; containers reach another one than 127.0.0.1."""
+    invoke_url: str
+    """Where the state machine's invocations of functions go; empty: straight to the functions."""
+    function_endpoint: str
+    """The AWS endpoint that functions are given; empty: this instance."""
 
     @classmethod
     def from_environment(cls, env: Mapping[str, str] = os.environ) -> Settings:
@@ -40,22 +46,33 @@ class Settings:
             eks_delay=float(env.get("LOCALCLOUD_EKS_DELAY") or 0),
             eks_nodes=int(env.get("LOCALCLOUD_EKS_NODES") or 0),
             services_port=int(env["LOCALCLOUD_SERVICES_PORT"]),
+            address=env["BIND_HOST"],
+            invoke_url=env.get("LOCALCLOUD_INVOKE_URL", ""),
+            function_endpoint=env.get("LOCALCLOUD_FUNCTION_ENDPOINT", ""),
             coredns_annotation=env.get("LOCALCLOUD_COREDNS_ANNOTATION", "") not in ("", "0", "false"),
         )
 
     @property
     def endpoint(self) -> str:
         """The one AWS endpoint."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.address}:{self.port}"
 
 
-PASSED_ON = ("LOCALCLOUD_COREDNS_ANNOTATION", "LOCALCLOUD_EKS_DELAY", "LOCALCLOUD_EKS_NODES", "LOCALCLOUD_KUBERNETES")
+PASSED_ON = (
+    "LOCALCLOUD_COREDNS_ANNOTATION",
+    "LOCALCLOUD_EKS_DELAY",
+    "LOCALCLOUD_EKS_NODES",
+    "LOCALCLOUD_FUNCTION_ENDPOINT",
+    "LOCALCLOUD_INVOKE_URL",
+    "LOCALCLOUD_KUBERNETES",
+)
 """Variables of the caller that reach the server."""
 
 
 def server_environment(layout: Layout, port: int, services_port: int, caller: Mapping[str, str]) -> dict[str, str]:
     """The whole environment of the server process."""
     package = pathlib.Path(__file__).resolve().parents[1]
+    address = caller.get("LOCALCLOUD_ADDRESS") or "127.0.0.1"
     env = {
         "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         "LANG": "C.UTF-8",
@@ -64,10 +81,10 @@ def server_environment(layout: Layout, port: int, services_port: int, caller: Ma
         "PYTHONPATH": str(package),
         "PYTHONUNBUFFERED": "1",
         "AUTH": "true",
-        "BIND_HOST": "127.0.0.1",
+        "BIND_HOST": address,
         "GATEWAY_PORT": str(port),
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
-        "MINISTACK_HOST": "127.0.0.1",
+        "AWS_ENDPOINT_URL": f"http://{address}:{port}",
+        "MINISTACK_HOST": address,
         "MINISTACK_REGION": "us-east-1",
         "MINISTACK_ACCOUNT_ID": "111111111111",
         "DOCKER_HOST": "tcp://127.0.0.1:1",  # no container is ever started

@@ -15,7 +15,9 @@ from localcloud.extension import (
     ec2,
     eks,
     endpoints,
+    ends,
     iam,
+    invocations,
     lambdas,
     managed_policies,
     provisioned,
@@ -36,7 +38,9 @@ def install(settings: Settings) -> None:
     rights.install()
     record.install(settings)  # after rights, so that what those refuse is recorded too
     lambdas.install(settings)
+    invocations.install(settings)  # before states, which checks the machine's role ahead of it
     states.install()
+    ends.install()
     managed_policies.install()
     answers.install()
     provisioned.install()

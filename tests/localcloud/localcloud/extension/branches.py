@@ -20,7 +20,8 @@ def run_branch(states: dict[str, Any], start: str, document: Any, execution: dic
     context = {**context}
     document = copy.deepcopy(document)
     name: str | None = start
-    while name:
+    # An execution that was stopped or timed out runs no further state.
+    while name and execution["status"] == "RUNNING":
         state = states.get(name)
         if state is None:
             raise sfn._ExecutionError("States.Runtime", f"State '{name}' not found")

@@ -71,7 +71,7 @@ def _clean(original: Any, layers: Layers, settings: Settings) -> Any:
         built = original(config, code_dir, port)
         declared = (config.get("Environment") or {}).get("Variables") or {}
         env = {k: v for k, v in built.items() if k in declared or k not in os.environ}
-        env |= _OF_THE_RUNTIME | {"AWS_ENDPOINT_URL": settings.endpoint}
+        env |= _OF_THE_RUNTIME | {"AWS_ENDPOINT_URL": settings.function_endpoint or settings.endpoint}
         # Lambda gives every environment a /tmp of its own.
         env["TMPDIR"] = str(settings.layout.temporary / config.get("FunctionName", "function"))
         pathlib.Path(env["TMPDIR"]).mkdir(parents=True, exist_ok=True)

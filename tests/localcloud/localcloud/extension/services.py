@@ -24,7 +24,7 @@ _logger = logging.getLogger("localcloud.services")
 
 def install(settings: Settings) -> None:
     """Serve in the background as long as the process lives."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", settings.services_port), _Handler)
+    server = http.server.ThreadingHTTPServer((settings.address, settings.services_port), _Handler)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
 

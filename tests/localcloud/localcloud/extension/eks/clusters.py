@@ -96,7 +96,7 @@ class Clusters:
             "createdAt": eks._now(),
             "version": version,
             "roleArn": body["roleArn"],
-            "endpoint": f"https://127.0.0.1:{self._control_planes.reserve_port()}",
+            "endpoint": self._control_planes.reserve_endpoint(),
             "resourcesVpcConfig": network,
             "kubernetesNetworkConfig": {"serviceIpv4Cidr": "172.20.0.0/16", "ipFamily": "ipv4"}
             | (body.get("kubernetesNetworkConfig") or {}),

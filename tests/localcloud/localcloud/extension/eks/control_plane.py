@@ -14,12 +14,13 @@ import time
 
 from ministack.services import eks
 
-from localcloud import process
+from localcloud import forwarding, process
 from localcloud.cloud import free_port
 from localcloud.extension.eks.kube import KubeClient
 from localcloud.settings import Settings
 
 START_SECONDS = 180
+_LOOPBACK = "127.0.0.1"
 Key = tuple[str, str, str]
 """Account, region and name of a cluster."""
 
@@ -43,9 +44,12 @@ class ControlPlanes:
         self._running: dict[Key, _Running] = {}
         self._lock = threading.Lock()
 
-    def reserve_port(self) -> int:
-        """A port for the endpoint of a new cluster."""
-        return free_port()
+    def reserve_endpoint(self) -> str:
+        """The endpoint of a new cluster. API servers listen on 127.0.0.1; at another address they are forwarded to."""
+        port = free_port()
+        if self._settings.address != _LOOPBACK:
+            forwarding.serve((self._settings.address, port), (_LOOPBACK, port))
+        return f"https://{self._settings.address}:{port}"
 
     def start(self, key: Key, cluster: dict) -> str:
         """Start the cluster's control plane, wait until it can be used, and return its CA as base64."""
@@ -58,7 +62,7 @@ class ControlPlanes:
         command = [str(self._settings.kubernetes), "server", "--dir", str(directory), "--endpoint-port", str(port)]
         command += ["--webhook-config", str(webhook), "--audit-log", str(directory / "audit.log")]
         command += ["--service-account-issuer", cluster["identity"]["oidc"]["issuer"], "--nodes", str(self._settings.eks_nodes)]
-        command += ["--region", key[1], "--gate-url", f"http://127.0.0.1:{self._settings.services_port}/gate/{'/'.join(key)}"]
+        command += ["--region", key[1], "--gate-url", f"http://{self._settings.address}:{self._settings.services_port}/gate/{'/'.join(key)}"]
         env = {"PATH": os.environ["PATH"], "HOME": str(directory), "TMPDIR": os.environ.get("TMPDIR", "/tmp")}
         pids = self._settings.layout.pids
         running = _Running(directory, process.spawn(f"kubernetes-{directory.name}", command, env, directory / "server.log", pids))

@@ -1,0 +1,114 @@
+"""What must come of a fault: how many attempts, and which end.
+
+The numbers are written out, not read from the definition: see docs/architecture.md for their reasons.
+A new state fails `test_every_state_is_in_the_table` until it has a row here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+from localcloud.proxy import Answer, Cut, Delay, Disturbance, Kill
+
+THROTTLED, TRANSIENT, LAMBDA, ONCE = 126, 41, 7, 1
+"""Attempts until the state gives up; ONCE is an error that is not retried."""
+
+IN_PROGRESS = {
+    "Preflight": ONCE,
+    "Lock": ONCE,
+    "Bootstrap": 41,
+    "Network": 61,
+    "Identity": 61,
+    "Cluster": 201,
+    "Egress": 61,
+    "DeployKubectl": 61,
+    "Access": 61,
+    "Capacity": 201,
+    "AddonRoles": 41,
+    "Logging": 41,
+    "ClusterDNS": 61,
+    "LoadBalancer": 61,
+    "Verify": ONCE,
+    "Register": 41,
+    "Complete": ONCE,
+    "RecordFailure": 721,
+}
+"""Attempts of each state while it is told InProgress."""
+
+LATE = 4
+"""Seconds by which an answer comes too late for a Task that has been given 2."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Fault:
+    """Something that happens to the invocations of one state."""
+
+    name: str
+    disturbance: Disturbance
+    attempts: int
+    """How often the state is called if it happens for ever; 0: as IN_PROGRESS says."""
+    error: str
+    """The error that the execution then ends with; empty: it succeeds all the same."""
+    said: str = ""
+    """What the cause then says of it."""
+    timeout: int = 0
+    """Seconds that the state is given, instead of the definition's."""
+    alone: bool = False
+    """Whether it would hit other executions as well."""
+
+
+def _thrown(code: str, attempts: int) -> Fault:
+    """A stage's own error, as internal/stage sends it."""
+    cause = {"stage": "<state>", "code": code, "message": f"{code} was thrown", "next": "take the test away"}
+    return Fault(code, Answer(code, json.dumps(cause)), attempts, code, f"{code} was thrown")
+
+
+def _lambdas(error: str, attempts: int = LAMBDA) -> Fault:
+    """An error of Lambda itself."""
+    return Fault(error, Answer(error, "thrown by a test"), attempts, "Internal", error)
+
+
+FAULTS = {
+    fault.name: fault
+    for fault in (
+        *(_thrown(code, ONCE) for code in ("InvalidRequest", "PreflightFailed", "Conflict", "AccessDenied", "QuotaExceeded", "Failed", "Internal")),
+        _thrown("InProgress", 0),
+        _thrown("Throttled", THROTTLED),
+        _thrown("Transient", TRANSIENT),
+        _lambdas("Lambda.TooManyRequestsException", THROTTLED),
+        *(_lambdas(f"Lambda.{error}") for error in ("ServiceException", "AWSLambdaException", "SdkClientException", "Unknown")),
+        _lambdas("Lambda.ClientExecutionTimeoutException"),
+        _lambdas("Sandbox.Timedout"),
+        _lambdas("Runtime.ExitError"),
+        # No state names it: the catch-all has it.
+        _lambdas("Something.Unheard", ONCE),
+        Fault("slow", Delay(0.5), ONCE, ""),
+        Fault("late", Delay(LATE), LAMBDA, "Internal", "States.Timeout", timeout=2),
+        Fault("refused", Cut(made=False), LAMBDA, "Internal", "Lambda.SdkClientException"),
+        Fault("cut", Cut(made=True), LAMBDA, "Internal", "Lambda.SdkClientException"),
+        Fault("killed", Kill(), LAMBDA, "Internal", "Runtime.ExitError", alone=True),
+    )
+}
+
+EACH_STATE = {
+    "Preflight": ("InvalidRequest", False),
+    "Lock": ("cut", True),
+    "Bootstrap": ("Lambda.ServiceException", True),
+    "Network": ("Transient", True),
+    "Identity": ("QuotaExceeded", False),
+    "Cluster": ("InProgress", False),
+    "Egress": ("AccessDenied", False),
+    "DeployKubectl": ("Lambda.TooManyRequestsException", False),
+    "Access": ("killed", True),
+    "Capacity": ("Failed", False),
+    "AddonRoles": ("Throttled", False),
+    "Logging": ("Internal", False),
+    "ClusterDNS": ("late", True),
+    "LoadBalancer": ("Transient", False),
+    "Verify": ("slow", True),
+    "Register": ("Conflict", False),
+    "Complete": ("cut", False),
+    "RecordFailure": ("Failed", False),
+}
+"""For the short run, one fault at each state, once (True) or for ever; together every kind of fault and of end."""

@@ -1,0 +1,117 @@
+"""Every fault at every state: the attempts, the path and the end, with a record and the lock given back.
+
+One fault at each state by default; FAULTS=all plays all of them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from e2e.provider import Execution
+from e2e.world import eventually
+from faults import definition, examples
+from faults.scenario import OTHER, Outcome, Scenario, Stage, expected_path, path
+from faults.table import EACH_STATE, FAULTS, IN_PROGRESS
+
+SHORT = [Scenario(state, *chosen) for state, chosen in EACH_STATE.items()]
+ALL = [Scenario(state, fault, once) for state in IN_PROGRESS for fault in FAULTS for once in (True, False)]
+SCENARIOS = ALL if os.environ.get("FAULTS") == "all" else SHORT
+
+Played = dict[Scenario, tuple[str, Outcome]]
+
+
+@pytest.fixture(scope="module")
+def played(undisturbed: dict[str, Execution], first: Stage) -> Played:
+    """All scenarios, as many at a time as there are environments; with the environment that each was played on."""
+    requests, free, outcomes = examples.requests(), queue.SimpleQueue[str](), Played()
+    for name in undisturbed:
+        free.put(name)
+
+    def play(scenario: Scenario) -> None:
+        name = free.get()
+        try:
+            outcomes[scenario] = name, first.play(scenario, requests[name])
+            # The next one would find the lock that a recorder by event has yet to release.
+            eventually(lambda: first.provider.holder(requests[name]) is None, f"{scenario}: the lock's release")
+        finally:
+            free.put(name)
+
+    with ThreadPoolExecutor(len(undisturbed)) as executor:
+        list(executor.map(play, [s for s in SCENARIOS if not s.what.alone]))
+    for scenario in SCENARIOS:
+        if scenario.what.alone:
+            play(scenario)
+    return outcomes
+
+
+def test_every_state_is_in_the_table() -> None:
+    tasks = set(definition.tasks())
+    assert set(IN_PROGRESS) == tasks
+    assert set(EACH_STATE) == tasks
+
+
+def test_short_run_has_every_kind_of_fault() -> None:
+    kinds = {(type(s.what.disturbance), s.once) for s in SHORT}
+    assert {kind for kind, _ in kinds} == {type(f.disturbance) for f in FAULTS.values()}
+    codes = {"InvalidRequest", "Conflict", "AccessDenied", "QuotaExceeded", "InProgress", "Throttled", "Transient", "Failed", "Internal"}
+    assert codes <= {s.fault for s in SHORT}
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
+def test_fault(played: Played, undisturbed: dict[str, Execution], first: Stage, scenario: Scenario) -> None:
+    name, outcome = played[scenario]
+    ended = outcome.execution
+    assert outcome.calls == scenario.attempts
+    whole = [e["stateEnteredEventDetails"]["name"] for e in undisturbed[name].history if "stateEnteredEventDetails" in e]
+    assert path(ended) == expected_path(scenario, whole)
+    if scenario.state == "RecordFailure":
+        _ends_with_a_failed_recorder(ended, scenario)
+    elif scenario.error:
+        cause = ended.failed(scenario.error)
+        assert (cause["stage"], cause["code"]) == (scenario.state, scenario.error)
+        assert scenario.what.said in cause["message"]
+        assert cause["next"]
+    else:
+        ended.succeeded()
+    _is_recorded(first, name, ended)
+
+
+def _ends_with_a_failed_recorder(ended: Execution, scenario: Scenario) -> None:
+    """The first failure is what the user reads, unless it could not be recorded."""
+    if not scenario.error:
+        assert ended.failed("Internal")["stage"] == OTHER
+        return
+    assert (ended.status, ended.error) == ("FAILED", "Internal")
+    assert "could not be recorded" in ended.description["cause"]
+
+
+def _is_recorded(stage: Stage, name: str, ended: Execution) -> None:
+    """One row for the execution, with its end; nobody holds the environment."""
+    request = examples.requests()[name]
+
+    def rows() -> list[dict[str, str]]:
+        return [row for row in stage.provider.past(request) if row["execution"] == ended.arn]
+
+    (row,) = eventually(rows, f"a record of {ended.arn}")
+    assert row["status"] == ended.status
+    if ended.status == "FAILED":
+        document = json.loads(row["document"])
+        assert document["message"]
+        # All stacks are at rest, and there.
+        assert len([line for line in document["exists"] if line.endswith("_COMPLETE")]) >= 8
+    assert stage.provider.holder(request) is None
+
+
+def test_scenarios_left_the_environments_whole(played: Played, undisturbed: dict[str, Execution], first: Stage) -> None:
+    assert played
+    for name, request in examples.requests().items():
+        began = time.time()
+        result = first.run(request, f"after-{name}").succeeded().result
+        assert {stage["change"] for stage in result["stages"]} <= {"unchanged", ""}, name
+        assert began

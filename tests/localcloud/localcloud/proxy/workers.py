@@ -1,0 +1,56 @@
+"""The processes of functions, found by what Linux tells of them; proc(5)."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pathlib
+import signal
+import time
+
+_PATIENCE = 10.0
+_SETTLED = 0.1
+"""Seconds in which a call certainly reaches a function's process that stands still."""
+
+
+def of(function: str, directory: pathlib.Path) -> list[int]:
+    """The processes of a function of the local cloud in a directory."""
+    name = f"AWS_LAMBDA_FUNCTION_NAME={function}".encode()
+    place = f"TMPDIR={directory}/".encode()
+    found = []
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            with contextlib.suppress(OSError):  # ended meanwhile
+                variables = pathlib.Path("/proc", entry, "environ").read_bytes().split(b"\0")
+                if name in variables and any(v.startswith(place) for v in variables):
+                    found.append(int(entry))
+    return found
+
+
+class Victim:
+    """A function whose process is stopped before a call reaches it, and killed when the call has."""
+
+    def __init__(self, function: str, directory: pathlib.Path) -> None:
+        self._function, self._directory = function, directory
+        self._stopped: list[int] = []
+
+    def hold(self) -> None:
+        """Stops the processes that there are, so that they take a call and do nothing about it."""
+        for pid in of(self._function, self._directory):
+            _signal(pid, signal.SIGSTOP)
+            self._stopped.append(pid)
+
+    def kill(self) -> None:
+        """Kills the process that has the call, as soon as there is one."""
+        end = time.monotonic() + _PATIENCE
+        while not self._stopped and time.monotonic() < end:
+            self.hold()
+            time.sleep(0.001)
+        time.sleep(_SETTLED)
+        for pid in self._stopped:
+            _signal(pid, signal.SIGKILL)
+
+
+def _signal(pid: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError):  # ended meanwhile
+        os.kill(pid, number)
