@@ -39,7 +39,7 @@ demo-stop: ## Stops everything that the demo started.
 	@if [ -x $(CLOUD)/bin/python ]; then $(CLOUD)/bin/python -m localcloud stop; else echo "nothing is set up, so nothing runs"; fi
 
 .PHONY: bench
-bench: ready ## Prints the size and the start-up time of every function.
+bench: ready ## Measures every function, and the kubectl function beside the AWS CDK's own handler (a quarter of an hour).
 	@$(CLOUD)/bin/python -m bench
 
 ##@ Developing
