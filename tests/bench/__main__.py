@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import pathlib
+import signal
 import sys
 
 from . import comparison, functions
@@ -16,6 +17,8 @@ def main() -> int:
     parser.add_argument("--samples", type=int, default=5, help="samples per case and contestant (default: 5, which takes a quarter of an hour)")
     parser.add_argument("--baseline", type=pathlib.Path, default=comparison.BASELINE, help="where the CDK's packages are installed")
     options = parser.parse_args()
+    # Ended from outside, it still ends what it has started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     if not functions.BUILD.exists():
         print("nothing is built: run `make build` first")
         return 1
