@@ -26,7 +26,7 @@ func (c *Charts) asset(ctx context.Context, address, dir string) ([]*loader.Buff
 	if !strings.HasPrefix(address, "s3://") {
 		return nil, invalid(field, "is not an s3:// address")
 	}
-	content, err := c.fetch(ctx, address, "the chart", field, archiveLimit)
+	content, err := c.files.Read(ctx, address, "the chart", pointer(field), archiveLimit)
 	if err != nil {
 		return nil, err
 	}

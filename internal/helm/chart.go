@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"helm.sh/helm/v3/pkg/action"
@@ -17,7 +18,30 @@ import (
 	"helm.sh/helm/v3/pkg/chart/loader"
 
 	"github.com/harmonix-eks/environment-provider/internal/fault"
+	"github.com/harmonix-eks/environment-provider/internal/file"
 )
+
+const (
+	// indexLimit bounds a repository's index. The largest public ones have about 25 MB.
+	indexLimit = 32 << 20
+	// archiveLimit bounds a chart's archive. Helm itself bounds what comes out of it.
+	archiveLimit = 20 << 20
+
+	// firstPause is the first one between two attempts at an action.
+	firstPause = 500 * time.Millisecond
+)
+
+// sleep waits, and reports false when the context ended first.
+func sleep(ctx context.Context, duration time.Duration) bool {
+	timer := time.NewTimer(duration)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
 
 // Source says where a chart is.
 type Source struct {
@@ -44,14 +68,15 @@ type Chart struct {
 type Charts struct {
 	config aws.Config
 	http   *http.Client
+	files  *file.Reader
 }
 
 // NewCharts returns a reader. An HTTP client of nil stands for a usual one.
 func NewCharts(config aws.Config, client *http.Client) *Charts {
 	if client == nil {
-		client = newHTTP()
+		client = file.NewHTTP()
 	}
-	return &Charts{config: config, http: client}
+	return &Charts{config: config, http: client, files: file.NewReader(config, client)}
 }
 
 // Load reads a chart. What it needs on disk is in a directory of its own, and gone when it returns.
@@ -61,7 +86,7 @@ func (c *Charts) Load(ctx context.Context, source Source) (*Chart, error) {
 		return nil, fault.Wrap(fault.Internal, err, "make a temporary directory")
 	}
 	defer os.RemoveAll(dir) //nolint:errcheck // what cannot be removed cannot be helped
-	files, field, err := c.files(ctx, source, dir)
+	files, field, err := c.read(ctx, source, dir)
 	if err != nil {
 		return nil, err
 	}
@@ -74,8 +99,8 @@ func (c *Charts) Load(ctx context.Context, source Source) (*Chart, error) {
 	return made, usable(content, field)
 }
 
-// files reads a chart's files, and names the property that says where they are.
-func (c *Charts) files(ctx context.Context, source Source, dir string) ([]*loader.BufferedFile, string, error) {
+// read reads a chart's files, and names the property that says where they are.
+func (c *Charts) read(ctx context.Context, source Source, dir string) ([]*loader.BufferedFile, string, error) {
 	switch {
 	case source.AssetURL != "":
 		files, err := c.asset(ctx, source.AssetURL, dir)
@@ -93,7 +118,7 @@ func (c *Charts) files(ctx context.Context, source Source, dir string) ([]*loade
 		files, err := c.download(ctx, source, dir)
 		return files, "Chart", err
 	case strings.Contains(source.Chart, "://"):
-		content, err := c.fetch(ctx, source.Chart, "the chart", "Chart", archiveLimit)
+		content, err := c.files.Read(ctx, source.Chart, "the chart", pointer("Chart"), archiveLimit)
 		if err != nil {
 			return nil, "Chart", err
 		}

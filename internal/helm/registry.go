@@ -28,6 +28,7 @@ import (
 	"oras.land/oras-go/v2/registry/remote/retry"
 
 	"github.com/harmonix-eks/environment-provider/internal/fault"
+	"github.com/harmonix-eks/environment-provider/internal/file"
 )
 
 const (
@@ -146,7 +147,7 @@ func layer(ctx context.Context, repository *remote.Repository, reference string)
 	}
 	defer reader.Close() //nolint:errcheck // only read
 	if described.Size > manifestLimit {
-		return nil, &sizeError{manifestLimit}
+		return nil, &file.SizeError{Limit: manifestLimit}
 	}
 	text, err := content.ReadAll(reader, described)
 	if err != nil {
@@ -161,7 +162,7 @@ func layer(ctx context.Context, repository *remote.Repository, reference string)
 			continue
 		}
 		if part.Size > archiveLimit {
-			return nil, &sizeError{archiveLimit}
+			return nil, &file.SizeError{Limit: archiveLimit}
 		}
 		return content.FetchAll(ctx, repository, part)
 	}
@@ -200,7 +201,7 @@ func (c *Charts) login(ctx context.Context, host string) (string, error) {
 
 // loginFault classifies an error of logging in to Amazon ECR.
 func loginFault(err error, host string) error {
-	f := fault.Wrap(fault.Failed, err, "log in to %s", host).WithNext(egressHint)
+	f := fault.Wrap(fault.Failed, err, "log in to %s", host).WithNext(file.EgressHint)
 	if strings.Contains(err.Error(), "AccessDenied") {
 		f.Code = fault.AccessDenied
 		f.WithNext("Give the function's own role ecr:GetAuthorizationToken, and reading from the repository.")
@@ -220,9 +221,9 @@ func commercial(region string) bool {
 
 // pullFault classifies an error of a registry.
 func pullFault(err error, address, field string) error {
-	code, next := fault.Failed, egressHint
+	code, next := fault.Failed, file.EgressHint
 	var answer *errcode.ErrorResponse
-	var large *sizeError
+	var large *file.SizeError
 	switch {
 	case errors.Is(err, errNoChart), errors.As(err, &large):
 		code, next = fault.InvalidRequest, ""

@@ -21,17 +21,17 @@ const nearby = 5
 // download reads a chart from a chart repository.
 func (c *Charts) download(ctx context.Context, source Source, dir string) ([]*loader.BufferedFile, error) {
 	base := strings.TrimSuffix(source.Repository, "/")
-	content, err := c.fetch(ctx, base+"/index.yaml", "the index of the chart repository", "Repository", indexLimit)
+	content, err := c.files.Read(ctx, base+"/index.yaml", "the index of the chart repository", pointer("Repository"), indexLimit)
 	if err != nil {
 		return nil, err
 	}
-	file := filepath.Join(dir, "index.yaml")
-	if err := os.WriteFile(file, content, 0o600); err != nil {
+	path := filepath.Join(dir, "index.yaml")
+	if err := os.WriteFile(path, content, 0o600); err != nil {
 		return nil, err
 	}
-	index, err := repo.LoadIndexFile(file)
+	index, err := repo.LoadIndexFile(path)
 	if err != nil {
-		text := strings.ReplaceAll(err.Error(), file, "it")
+		text := strings.ReplaceAll(err.Error(), path, "it")
 		return nil, invalid("Repository", "the index of the chart repository %s cannot be read: %s", source.Repository, oneLine(text))
 	}
 	found, err := pick(index, source)
@@ -48,7 +48,7 @@ func (c *Charts) download(ctx context.Context, source Source, dir string) ([]*lo
 	if strings.HasPrefix(address, "oci://") {
 		return c.pull(ctx, address, found.Version, "Repository")
 	}
-	archive, err := c.fetch(ctx, address, "chart "+source.Chart+" "+found.Version, "Repository", archiveLimit)
+	archive, err := c.files.Read(ctx, address, "chart "+source.Chart+" "+found.Version, pointer("Repository"), archiveLimit)
 	if err != nil {
 		return nil, err
 	}

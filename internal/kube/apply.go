@@ -53,6 +53,9 @@ func (c *Client) Apply(ctx context.Context, object *unstructured.Unstructured, o
 		return "", fault.Wrap(fault.Conflict, err, "apply %s at resourceVersion %s", t, version)
 	case apierrors.IsNotFound(err):
 		made, err := c.applyServerSide(ctx, t, options)
+		if options.SkipValidation && mismatched(err) {
+			made, err = c.createClientSide(ctx, t, options)
+		}
 		if err != nil {
 			return "", t.fault(err, "apply %s")
 		}
@@ -71,6 +74,9 @@ func (c *Client) Apply(ctx context.Context, object *unstructured.Unstructured, o
 		t.object.SetResourceVersion(live.GetResourceVersion())
 	}
 	applied, err := c.applyServerSide(ctx, t, options)
+	if options.SkipValidation && mismatched(err) {
+		applied, err = c.applyClientSide(ctx, t, live, options)
+	}
 	if err != nil {
 		return "", t.fault(err, "apply %s")
 	}

@@ -200,9 +200,43 @@ spec:
 		if fault.CodeOf(err) != fault.Failed {
 			t.Errorf("Apply of an unknown field: %v", err)
 		}
-		_, err = client.Apply(ctx, typo, kube.WriteOptions{SkipValidation: true})
-		if fault.CodeOf(err) != fault.Failed {
-			t.Errorf("server-side apply takes unknown fields without validation now: %v", err)
+		skip := kube.WriteOptions{SkipValidation: true}
+		typo.Object["data"] = map[string]any{"a": "1", "b": "2"}
+		for i, want := range []kube.Change{kube.Created, kube.Unchanged, kube.Updated} {
+			if i == 2 {
+				typo.Object["data"] = map[string]any{"a": "1"}
+			}
+			if got, err := client.Apply(ctx, typo, skip); err != nil || got != want {
+				t.Errorf("Apply %d of an unknown field without validation: %s, %v; want %s", i, got, err, want)
+			}
+		}
+		live, err := client.Get(ctx, "cm", "default", "typo")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(map[string]any{"a": "1"}, live.Object["data"]); diff != "" {
+			t.Errorf("data (-want +got):\n%s", diff)
+		}
+		// Plain kubectl goes on, and so does an apply that validates.
+		server.Kubectl(t, "{apiVersion: v1, kind: ConfigMap, metadata: {name: typo}, data: {c: '3'}}", "apply", "-f", "-")
+		apply(t, client, kube.Updated, "{apiVersion: v1, kind: ConfigMap, metadata: {name: typo}, data: {d: '4'}}")
+		if live, err = client.Get(ctx, "cm", "default", "typo"); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(map[string]any{"d": "4"}, live.Object["data"]); diff != "" {
+			t.Errorf("data after plain kubectl and an apply (-want +got):\n%s", diff)
+		}
+	})
+	t.Run("WrongContentFailsAtOnce", func(t *testing.T) {
+		for reason, text := range map[string]string{
+			"base64": "{apiVersion: v1, kind: Secret, metadata: {name: odd}, data: {a: 'no base64!'}}",
+			"type":   "{apiVersion: apps/v1, kind: Deployment, metadata: {name: odd}, spec: {replicas: many}}",
+		} {
+			start := time.Now()
+			_, err := client.Apply(ctx, object(t, text), kube.WriteOptions{})
+			if took := time.Since(start); fault.CodeOf(err) != fault.Failed || took > 2*time.Second {
+				t.Errorf("%s: %v after %s", reason, err, took)
+			}
 		}
 	})
 	t.Run("Patch", func(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -89,6 +90,20 @@ func (c *Client) target(ctx context.Context, object *unstructured.Unstructured) 
 		own.SetNamespace(defaultNamespace)
 	}
 	return &target{ResourceInterface: c.in(mapping, own.GetNamespace()), object: own}, nil
+}
+
+// Key tells two objects of manifests or of the cluster apart as the API server does. An object whose
+// kind the cluster does not know is taken at its word.
+func (c *Client) Key(ctx context.Context, object *unstructured.Unstructured) string {
+	kind, namespace := object.GroupVersionKind().GroupKind(), object.GetNamespace()
+	mapping, err := c.mapping(ctx, object.GroupVersionKind())
+	switch {
+	case err == nil && mapping.Scope.Name() != meta.RESTScopeNameNamespace:
+		namespace = ""
+	case namespace == "":
+		namespace = defaultNamespace
+	}
+	return strings.Join([]string{kind.Group, kind.Kind, namespace, object.GetName()}, "/")
 }
 
 // copyOf copies an object by way of JSON, so that whatever Go types it holds become those that

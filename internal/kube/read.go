@@ -3,9 +3,11 @@ package kube
 import (
 	"context"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 )
 
@@ -38,6 +40,12 @@ func (c *Client) List(ctx context.Context, resource, namespace, selector string)
 	if err != nil {
 		return nil, Classify(err, "find the resource %s", resource)
 	}
+	items, err := c.items(ctx, mapping, namespace, selector)
+	return items, faultOf(mapping, err, "list %s", resource)
+}
+
+// items reads the objects of a mapping, page by page.
+func (c *Client) items(ctx context.Context, mapping *meta.RESTMapping, namespace, selector string) ([]unstructured.Unstructured, error) {
 	var items []unstructured.Unstructured
 	options := metav1.ListOptions{LabelSelector: selector, Limit: pageSize}
 	for {
@@ -47,13 +55,57 @@ func (c *Client) List(ctx context.Context, resource, namespace, selector string)
 			return err
 		})
 		if err != nil {
-			return nil, faultOf(mapping, err, "list %s", resource)
+			return nil, err
 		}
 		items = append(items, page.Items...)
 		if options.Continue = page.GetContinue(); options.Continue == "" {
 			return items, nil
 		}
 	}
+}
+
+// pruned are the kinds that `kubectl apply --prune` looks for when it is not told any.
+// https://github.com/kubernetes/kubectl/blob/master/pkg/util/prune/prune.go
+var pruned = []schema.GroupVersionKind{
+	{Version: "v1", Kind: "ConfigMap"}, {Version: "v1", Kind: "Endpoints"}, {Version: "v1", Kind: "Namespace"},
+	{Version: "v1", Kind: "PersistentVolumeClaim"}, {Version: "v1", Kind: "PersistentVolume"}, {Version: "v1", Kind: "Pod"},
+	{Version: "v1", Kind: "ReplicationController"}, {Version: "v1", Kind: "Secret"}, {Version: "v1", Kind: "Service"},
+	{Group: "batch", Version: "v1", Kind: "Job"}, {Group: "batch", Version: "v1", Kind: "CronJob"},
+	{Group: "networking.k8s.io", Version: "v1", Kind: "Ingress"},
+	{Group: "apps", Version: "v1", Kind: "DaemonSet"}, {Group: "apps", Version: "v1", Kind: "Deployment"},
+	{Group: "apps", Version: "v1", Kind: "ReplicaSet"}, {Group: "apps", Version: "v1", Kind: "StatefulSet"},
+}
+
+// Labelled returns the objects that `kubectl apply --prune -l selector` would look at: of its kinds, in
+// the namespaces, and applied by their last-applied annotation. What may not be listed is left out: a
+// role that is bound to its namespace owns nothing elsewhere.
+func (c *Client) Labelled(ctx context.Context, selector string, namespaces []string) ([]unstructured.Unstructured, error) {
+	var found []unstructured.Unstructured
+	for _, kind := range pruned {
+		mapping, err := c.mapping(ctx, kind)
+		if meta.IsNoMatchError(err) {
+			continue
+		}
+		if err != nil {
+			return nil, Classify(err, "find the resource of %s", kind.Kind)
+		}
+		places := namespaces
+		if mapping.Scope.Name() != meta.RESTScopeNameNamespace {
+			places = []string{""}
+		}
+		for _, place := range places {
+			items, err := c.items(ctx, mapping, place, selector)
+			if err != nil && !apierrors.IsForbidden(err) && !apierrors.IsNotFound(err) && !apierrors.IsMethodNotSupported(err) {
+				return nil, faultOf(mapping, err, "list %s", mapping.Resource.Resource)
+			}
+			for _, item := range items {
+				if len(lastApplied(&item)) > 0 && item.GetDeletionTimestamp() == nil {
+					found = append(found, item)
+				}
+			}
+		}
+	}
+	return found, nil
 }
 
 // Patch patches one object as `kubectl patch` does.

@@ -47,6 +47,9 @@ func (h *Handler) install(ctx context.Context, event Event) ([]kube.Result, erro
 	if err != nil {
 		return nil, err
 	}
+	if err := event.unresolved("Values"); err != nil {
+		return nil, err
+	}
 	// The connection is tried first: it is quick, and most likely to be refused.
 	cluster, err := h.cluster(ctx, event)
 	if err != nil {

@@ -36,6 +36,8 @@ type Options struct {
 	Log   *slog.Logger
 	// Charts reads Helm charts.
 	Charts Charts
+	// Files reads manifests in S3.
+	Files Files
 	// HTTP answers CloudFormation; a usual client when nil.
 	HTTP *http.Client
 	// ChartPatience bounds the repetitions of a chart's installation after errors that time cures;

@@ -45,6 +45,9 @@ func (h *Handler) patch(ctx context.Context, event Event) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, err
 	}
+	if err := event.unresolved("ApplyPatchJson"); err != nil {
+		return Outcome{}, err
+	}
 	if err := client.Patch(ctx, wanted.resource, wanted.namespace, wanted.name, wanted.kind, wanted.apply); err != nil {
 		return Outcome{}, err
 	}

@@ -6,38 +6,29 @@ import (
 	"fmt"
 	"strings"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/harmonix-eks/environment-provider/internal/fault"
 	"github.com/harmonix-eks/environment-provider/internal/kube"
 )
 
+// objectsRequest is a KubernetesResource's properties.
+type objectsRequest struct {
+	manifest  manifest
+	overwrite bool
+	options   kube.WriteOptions
+	reporting bool
+}
+
 // resource carries out a KubernetesResource: objects that are created, applied or deleted.
 //
 // Create creates, and fails for an object that exists, unless Overwrite; Update applies; both go on
 // after an object that fails, as kubectl does, and report every failure at the end. An Update with a
-// PruneLabel also deletes what the old properties' manifest had and the new one has not.
+// PruneLabel also deletes what was of the resource before and is not any more.
 func (h *Handler) resource(ctx context.Context, event Event) (Outcome, error) {
-	objects, err := manifestOf(event.Properties)
+	request, err := objectsOf(event)
 	if err != nil {
 		return Outcome{}, err
-	}
-	overwrite, err := event.Properties.Flag("Overwrite")
-	if err != nil {
-		return Outcome{}, err
-	}
-	skip, err := event.Properties.Flag("SkipValidation")
-	if err != nil {
-		return Outcome{}, err
-	}
-	reporting, err := event.Properties.Flag("ReportChanges")
-	if err != nil {
-		return Outcome{}, err
-	}
-	if len(objects) == 0 && event.RequestType != Delete {
-		return Outcome{}, invalid("Manifest", "has no objects")
 	}
 	client, err := h.cluster(ctx, event)
 	if event.RequestType == Delete && gone(err) {
@@ -47,80 +38,93 @@ func (h *Handler) resource(ctx context.Context, event Event) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, err
 	}
+	objects, err := h.read(ctx, request.manifest)
+	if err != nil {
+		return Outcome{}, err
+	}
+	if len(objects) == 0 && event.RequestType != Delete {
+		return Outcome{}, invalid(request.manifest.property, "has no objects")
+	}
 	var outcome Outcome
-	options := kube.WriteOptions{SkipValidation: skip}
-	switch {
-	case event.RequestType == Delete:
-		outcome.Objects = client.Delete(ctx, objects, h.options.DeletePatience)
-	case event.RequestType == Create && !overwrite:
-		outcome.Objects = each(ctx, objects, options, client.Create)
-	default:
-		outcome.Objects = each(ctx, objects, options, client.Apply)
-		outcome.Objects = append(outcome.Objects, h.prune(ctx, client, event, objects)...)
-	}
-	if err := failures(outcome.Objects); err != nil {
-		return outcome, err
-	}
-	if reporting {
+	outcome.Objects, err = h.converge(ctx, client, event, request, objects)
+	if err == nil && request.reporting {
 		outcome.Data, err = report(outcome.Objects)
 	}
 	return outcome, err
 }
 
-// manifestOf reads the manifest of a resource's properties.
-func manifestOf(properties Properties) ([]*unstructured.Unstructured, error) {
-	text, err := properties.Required("Manifest")
-	if err != nil {
-		return nil, err
+// objectsOf reads the properties of a KubernetesResource.
+func objectsOf(event Event) (objectsRequest, error) {
+	var request objectsRequest
+	var err error
+	if request.manifest, err = manifestOf(event.Properties); err != nil {
+		return objectsRequest{}, err
 	}
-	return parseManifest(text)
-}
-
-// write is kube.Client's Create or Apply.
-type write func(context.Context, *unstructured.Unstructured, kube.WriteOptions) (kube.Change, error)
-
-// each writes the objects in their order.
-func each(ctx context.Context, objects []*unstructured.Unstructured, options kube.WriteOptions, write write) []kube.Result {
-	results := make([]kube.Result, 0, len(objects))
-	for _, object := range objects {
-		change, err := write(ctx, object, options)
-		results = append(results, kube.Result{Object: kube.Describe(object), Change: change, Err: err})
-		if errors.Is(err, kube.ErrStale) {
-			break
+	if event.RequestType != Delete {
+		if err := event.unresolved(request.manifest.property); err != nil {
+			return objectsRequest{}, err
 		}
 	}
-	return results
-}
-
-// prune deletes the objects that an Update's manifest no longer has. An object without the resource's
-// label is left alone: the CDK puts it on all objects of a manifest, so another manifest has taken
-// this one over. Objects that no manifest at hand names are not looked for.
-func (h *Handler) prune(ctx context.Context, client *kube.Client, event Event, objects []*unstructured.Unstructured) []kube.Result {
-	label := event.Properties.Text("PruneLabel")
-	if label == "" || event.RequestType != Update || event.OldProperties.Text("Manifest") == "" ||
-		event.OldProperties.Text("ClusterName") != event.Properties.Text("ClusterName") {
-		return nil
-	}
-	before, err := manifestOf(event.OldProperties)
-	if err != nil {
-		return []kube.Result{{Object: "the old manifest", Err: err}}
-	}
-	key, value, _ := strings.Cut(label, "=")
-	var results []kube.Result
-	var ours []*unstructured.Unstructured
-	for _, object := range removed(before, objects) {
-		live, err := client.Live(ctx, object)
-		switch {
-		case apierrors.IsNotFound(err), meta.IsNoMatchError(err):
-		case err != nil:
-			results = append(results, kube.Result{Object: kube.Describe(object), Err: err})
-		default:
-			if found, ok := live.GetLabels()[key]; ok && found == value {
-				ours = append(ours, object)
-			}
+	for name, flag := range map[string]*bool{
+		"Overwrite":      &request.overwrite,
+		"SkipValidation": &request.options.SkipValidation,
+		"ReportChanges":  &request.reporting,
+	} {
+		if *flag, err = event.Properties.Flag(name); err != nil {
+			return objectsRequest{}, err
 		}
 	}
-	return append(results, client.Delete(ctx, ours, h.options.DeletePatience)...)
+	return request, nil
+}
+
+// converge does to the objects what is asked for.
+func (h *Handler) converge(ctx context.Context, client *kube.Client, event Event, request objectsRequest, objects []*unstructured.Unstructured) ([]kube.Result, error) {
+	if event.RequestType == Delete {
+		results := h.remove(ctx, client, event, objects)
+		return results, failures(results)
+	}
+	write := client.Apply
+	if event.RequestType == Create && !request.overwrite {
+		write = client.Create
+	}
+	w := writer{write: write, options: request.options, patient: event.ofStack()}
+	results := w.all(ctx, objects)
+	err := failures(results)
+	if err != nil {
+		if event.RequestType == Create && event.ofStack() && !errors.Is(err, kube.ErrStale) {
+			err = undo(ctx, client, objects, results, err)
+		}
+		return results, err
+	}
+	pruned := h.prune(ctx, client, event, objects)
+	return append(results, pruned...), failures(pruned)
+}
+
+// undo deletes what a failed creation had created, and says so in its error. CloudFormation never
+// asks for that: the resource counts as not created. Left alone, the objects would be in the way of
+// the next attempt.
+func undo(ctx context.Context, client *kube.Client, objects []*unstructured.Unstructured, results []kube.Result, cause error) error {
+	var made []*unstructured.Unstructured
+	for i, result := range results {
+		if result.Change == kube.Created && objects[i].GetName() != "" {
+			made = append([]*unstructured.Unstructured{objects[i]}, made...)
+		}
+	}
+	if len(made) == 0 {
+		return cause
+	}
+	var left []string
+	for _, result := range client.Delete(ctx, made, 0) {
+		if result.Err != nil && fault.CodeOf(result.Err) != fault.InProgress {
+			left = append(left, result.Object)
+		}
+	}
+	f := *fault.As(cause)
+	f.Message += fmt.Sprintf("; %d of %d objects had been created and are deleted again", len(made)-len(left), len(results))
+	if len(left) > 0 {
+		f.Message += "; left behind: " + strings.Join(left, ", ")
+	}
+	return &f
 }
 
 // failures joins the errors among results to one, or returns nil. Its code is that of the first error

@@ -242,7 +242,7 @@ func (f *Fake) isCollection(path string) bool {
 	return false
 }
 
-// list answers with the objects of a collection that a selector of equalities matches.
+// list answers with the objects of a collection that a selector of keys and equalities matches.
 func (f *Fake) list(w http.ResponseWriter, r *http.Request) {
 	var paths []string
 	for path := range f.objects {
@@ -257,8 +257,9 @@ func (f *Fake) list(w http.ResponseWriter, r *http.Request) {
 		labels, _ := metadata["labels"].(map[string]any)
 		matches := true
 		for _, term := range strings.Split(r.URL.Query().Get("labelSelector"), ",") {
-			key, value, ok := strings.Cut(term, "=")
-			matches = matches && (!ok || labels[key] == value)
+			key, value, equal := strings.Cut(term, "=")
+			label, ok := labels[key]
+			matches = matches && (term == "" || ok && (!equal || label == value))
 		}
 		if matches {
 			items = append(items, f.objects[path])

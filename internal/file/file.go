@@ -1,4 +1,6 @@
-package helm
+// Package file reads files at https:// and s3:// addresses, a bounded number of bytes, with the
+// credentials of its configuration where it reads from Amazon S3. It must not know what is in them.
+package file
 
 import (
 	"context"
@@ -20,11 +22,6 @@ import (
 )
 
 const (
-	// indexLimit bounds a repository's index. The largest public ones have about 25 MB.
-	indexLimit = 32 << 20
-	// archiveLimit bounds a chart's archive. Helm itself bounds what comes out of it.
-	archiveLimit = 20 << 20
-
 	fetchAttempts = 3
 	firstPause    = 500 * time.Millisecond
 	// answerPatience bounds the wait for a server to begin its answer.
@@ -32,11 +29,30 @@ const (
 	connectTimeout = 10 * time.Second
 )
 
-// egressHint is what to do when nothing answers at an address.
-const egressHint = "Check the address, and that the function's subnets reach it: by a NAT gateway or, for Amazon ECR and S3, by VPC endpoints."
+// Reader reads files.
+type Reader struct {
+	config aws.Config
+	http   *http.Client
+}
 
-// newHTTP returns the client for repositories and registries. It follows no redirect away from TLS.
-func newHTTP() *http.Client {
+// NewReader returns a reader. An HTTP client of nil stands for a usual one.
+func NewReader(config aws.Config, client *http.Client) *Reader {
+	if client == nil {
+		client = NewHTTP()
+	}
+	return &Reader{config: config, http: client}
+}
+
+// invalid says what is wrong with an address.
+func invalid(field, format string, args ...any) *fault.Error {
+	return fault.New(fault.InvalidRequest, format, args...).WithField(field)
+}
+
+// EgressHint is what to do when nothing answers at an address.
+const EgressHint = "Check the address, and that the function's subnets reach it: by a NAT gateway or, for Amazon ECR and S3, by VPC endpoints."
+
+// NewHTTP returns a client for files that many requests share. It follows no redirect away from TLS.
+func NewHTTP() *http.Client {
 	transport := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // documented to be one
 	transport.DialContext = (&net.Dialer{Timeout: connectTimeout}).DialContext
 	transport.ResponseHeaderTimeout = answerPatience
@@ -74,23 +90,24 @@ func passing(err error) bool {
 	if errors.As(err, &name) && name.IsNotFound {
 		return false
 	}
-	var large *sizeError
+	var large *SizeError
 	var api smithy.APIError
 	return !errors.As(err, &large) && !errors.As(err, &api) && !errors.Is(err, context.Canceled)
 }
 
-// fetch reads the file at an https://, http:// or s3:// address, of at most limit bytes. what names
-// the file in errors, and field the property that gave the address.
-func (c *Charts) fetch(ctx context.Context, address, what, field string, limit int64) ([]byte, error) {
+// Read reads the file at an https://, http:// or s3:// address, of at most limit bytes. what names
+// the file in errors, and field is the JSON pointer of the property that gave the address. An s3://
+// address may name a version of the object: s3://bucket/key?versionId=….
+func (r *Reader) Read(ctx context.Context, address, what, field string, limit int64) ([]byte, error) {
 	location, err := url.Parse(address)
 	if err != nil || location.Host == "" {
 		return nil, invalid(field, "%s is not at an address: %q", what, address)
 	}
-	get := c.get
+	get := r.get
 	switch location.Scheme {
 	case "https", "http":
 	case "s3":
-		get = c.object
+		get = r.object
 	default:
 		return nil, invalid(field, "%s has an address that is neither https:// nor s3://: %q", what, redacted(location))
 	}
@@ -116,9 +133,9 @@ func redacted(location *url.URL) string { return location.Redacted() }
 // fetchFault classifies an error of fetching. What has been tried several times is not called
 // transient, unless the server itself said so: a repository that nobody reaches needs a person.
 func fetchFault(err error, what, field string, location *url.URL) error {
-	code, next := fault.Failed, egressHint
+	code, next := fault.Failed, EgressHint
 	var status *statusError
-	var large *sizeError
+	var large *SizeError
 	var api smithy.APIError
 	switch {
 	case errors.As(err, &status):
@@ -141,18 +158,18 @@ func fetchFault(err error, what, field string, location *url.URL) error {
 		// Its own text repeats the address, with a password.
 		err = wrapped.Err
 	}
-	f := fault.Wrap(code, err, "read %s from %s", what, redacted(location)).WithField(pointer(field))
+	f := fault.Wrap(code, err, "read %s from %s", what, redacted(location)).WithField(field)
 	f.Next = next
 	return f
 }
 
 // get reads a file over HTTP.
-func (c *Charts) get(ctx context.Context, location *url.URL, limit int64) ([]byte, error) {
+func (r *Reader) get(ctx context.Context, location *url.URL, limit int64) ([]byte, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, location.String(), nil)
 	if err != nil {
 		return nil, err
 	}
-	response, err := c.http.Do(request)
+	response, err := r.http.Do(request)
 	if err != nil {
 		return nil, err
 	}
@@ -164,12 +181,13 @@ func (c *Charts) get(ctx context.Context, location *url.URL, limit int64) ([]byt
 }
 
 // object reads an object from S3.
-func (c *Charts) object(ctx context.Context, location *url.URL, limit int64) ([]byte, error) {
-	client := s3.NewFromConfig(c.config)
-	out, err := client.GetObject(ctx, &s3.GetObjectInput{
-		Bucket: aws.String(location.Host),
-		Key:    aws.String(strings.TrimPrefix(location.Path, "/")),
-	})
+func (r *Reader) object(ctx context.Context, location *url.URL, limit int64) ([]byte, error) {
+	client := s3.NewFromConfig(r.config)
+	input := &s3.GetObjectInput{Bucket: aws.String(location.Host), Key: aws.String(strings.TrimPrefix(location.Path, "/"))}
+	if version := location.Query().Get("versionId"); version != "" {
+		input.VersionId = aws.String(version)
+	}
+	out, err := client.GetObject(ctx, input)
 	if err != nil {
 		var answer *smithyhttp.ResponseError
 		if errors.As(err, &answer) && answer.HTTPStatusCode() >= 500 {
@@ -181,16 +199,17 @@ func (c *Charts) object(ctx context.Context, location *url.URL, limit int64) ([]
 	return bounded(out.Body, limit)
 }
 
-// sizeError says that a file is larger than it may be.
-type sizeError struct{ limit int64 }
+// SizeError says that a file is larger than it may be.
+type SizeError struct{ Limit int64 }
 
-func (e *sizeError) Error() string { return fmt.Sprintf("it has more than %d MiB", e.limit>>20) }
+// Error implements error.
+func (e *SizeError) Error() string { return fmt.Sprintf("it has more than %d MiB", e.Limit>>20) }
 
 // bounded reads at most limit bytes.
 func bounded(reader io.Reader, limit int64) ([]byte, error) {
 	content, err := io.ReadAll(io.LimitReader(reader, limit+1))
 	if err == nil && int64(len(content)) > limit {
-		return nil, &sizeError{limit}
+		return nil, &SizeError{limit}
 	}
 	return content, err
 }

@@ -1,0 +1,136 @@
+package kubectl
+
+import (
+	"context"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/harmonix-eks/environment-provider/internal/kube"
+)
+
+// cdkPruneLabel begins the label that the CDK puts on all objects of a manifest, a different one for
+// each of an app's manifests.
+const cdkPruneLabel = "aws.cdk.eks/prune-"
+
+// prune deletes the objects that an Update's manifest no longer has.
+//
+// They are those of the old properties' manifest, of any kind, and those that carry the label though
+// no manifest at hand names them, as far as `kubectl apply --prune` looks: its kinds, the manifest's
+// namespaces. An object of the old manifest without the resource's label is left alone: another
+// manifest has taken it over.
+func (h *Handler) prune(ctx context.Context, client *kube.Client, event Event, objects []*unstructured.Unstructured) []kube.Result {
+	label := event.Properties.Text("PruneLabel")
+	if label == "" || event.RequestType != Update {
+		return nil
+	}
+	kept := map[string]bool{}
+	for _, object := range objects {
+		kept[client.Key(ctx, object)] = true
+	}
+	results, doomed := h.removed(ctx, client, event, kept)
+	labelled, err := client.Labelled(ctx, label, namespacesOf(objects))
+	if err != nil {
+		return append(results, kube.Result{Object: "objects with the label " + label, Err: err})
+	}
+	for i := range labelled {
+		object := &labelled[i]
+		if key := client.Key(ctx, object); !kept[key] {
+			kept[key] = true
+			doomed = append(doomed, object)
+		}
+	}
+	return append(results, client.Delete(ctx, doomed, h.options.DeletePatience)...)
+}
+
+// removed returns the objects of the old manifest that are not kept and still carry the label. It adds
+// them to kept, so that nothing is deleted twice.
+func (h *Handler) removed(ctx context.Context, client *kube.Client, event Event, kept map[string]bool) ([]kube.Result, []*unstructured.Unstructured) {
+	old := event.OldProperties
+	if len(old) == 0 || old.Text("ClusterName") != event.Properties.Text("ClusterName") {
+		return nil, nil
+	}
+	before, err := manifestOf(old)
+	var objects []*unstructured.Unstructured
+	if err == nil {
+		objects, err = h.read(ctx, before)
+	}
+	if err != nil {
+		return []kube.Result{{Object: "the old manifest", Err: err}}, nil
+	}
+	var results []kube.Result
+	var doomed []*unstructured.Unstructured
+	key, value, _ := strings.Cut(event.Properties.Text("PruneLabel"), "=")
+	for _, object := range objects {
+		identity := client.Key(ctx, object)
+		if object.GetName() == "" || kept[identity] {
+			continue
+		}
+		kept[identity] = true
+		live, err := client.Live(ctx, object)
+		switch {
+		case apierrors.IsNotFound(err), noKind(err):
+		case err != nil:
+			results = append(results, kube.Result{Object: kube.Describe(object), Err: err})
+		default:
+			if found, ok := live.GetLabels()[key]; ok && found == value {
+				doomed = append(doomed, object)
+			}
+		}
+	}
+	return results, doomed
+}
+
+// namespacesOf returns the namespaces of objects, without repetition.
+func namespacesOf(objects []*unstructured.Unstructured) []string {
+	var names []string
+	seen := map[string]bool{}
+	for _, object := range objects {
+		name := object.GetNamespace()
+		if name == "" {
+			name = "default"
+		}
+		if !seen[name] {
+			seen[name] = true
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// remove deletes the objects of a resource, except for those that another manifest has taken over:
+// when a resource gets another logical id, CloudFormation creates the new one and then deletes the
+// old one, which has the same objects.
+func (h *Handler) remove(ctx context.Context, client *kube.Client, event Event, objects []*unstructured.Unstructured) []kube.Result {
+	label, _, _ := strings.Cut(event.Properties.Text("PruneLabel"), "=")
+	if !strings.HasPrefix(label, cdkPruneLabel) {
+		return client.Delete(ctx, objects, h.options.DeletePatience)
+	}
+	var results []kube.Result
+	var own []*unstructured.Unstructured
+	for _, object := range objects {
+		live, err := client.Live(ctx, object)
+		if err == nil && takenOver(live, label) {
+			results = append(results, kube.Result{Object: kube.Describe(object), Change: kube.Unchanged})
+			continue
+		}
+		// Who may delete need not be allowed to look.
+		own = append(own, object)
+	}
+	return append(results, client.Delete(ctx, own, h.options.DeletePatience)...)
+}
+
+// takenOver reports whether an object carries another manifest's label and not this one's.
+func takenOver(live *unstructured.Unstructured, label string) bool {
+	labels := live.GetLabels()
+	if _, ours := labels[label]; ours {
+		return false
+	}
+	for name := range labels {
+		if strings.HasPrefix(name, cdkPruneLabel) {
+			return true
+		}
+	}
+	return false
+}
