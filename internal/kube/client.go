@@ -59,6 +59,9 @@ func NewClient(config *rest.Config, options Options) (*Client, error) {
 		}
 		options.HTTP = made
 	}
+	config = rest.CopyConfig(config)
+	// The API server's warnings can quote an object, and client-go logs them.
+	config.WarningHandler = rest.NoWarnings{}
 	objects, err := dynamic.NewForConfigAndClient(config, options.HTTP)
 	if err != nil {
 		return nil, fault.Wrap(fault.Internal, err, "make a client for %s", config.Host)

@@ -112,6 +112,9 @@ func withoutValue(cause metav1.StatusCause) string {
 	if !found {
 		return what
 	}
+	if strings.HasSuffix(rest, ": "+immutable) {
+		return what + ": " + immutable
+	}
 	if value, err := strconv.QuotedPrefix(rest); err == nil {
 		return what + strings.ReplaceAll(rest[len(value):], value, "the value")
 	}
@@ -120,6 +123,9 @@ func withoutValue(cause metav1.StatusCause) string {
 	}
 	return what
 }
+
+// immutable is the reason of a violation that quotes the whole field.
+const immutable = "field is immutable"
 
 // scalar begins with a number or a truth value.
 var scalar = regexp.MustCompile(`^(?:[-+.0-9e]+|true|false): `)

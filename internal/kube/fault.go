@@ -64,7 +64,7 @@ func Classify(err error, format string, args ...any) error {
 		return fault.Wrap(fault.Transient, errors.Join(ErrStale, err), format, args...)
 	}
 	f := fault.Wrap(codeOf(err), err, format, args...)
-	if text := err.Error(); strings.Contains(text, "field is immutable") || strings.Contains(text, "may not change once set") || strings.Contains(text, "updates to statefulset spec for fields other than") {
+	if text := err.Error(); strings.Contains(text, immutable) || strings.Contains(text, "may not change once set") || strings.Contains(text, "updates to statefulset spec for fields other than") {
 		f.WithNext("Kubernetes cannot change this of an object that exists: delete the object first, or give it another name.")
 	}
 	if apierrors.IsUnauthorized(err) {
