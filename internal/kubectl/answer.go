@@ -87,16 +87,23 @@ func report(results []kube.Result) (map[string]string, error) {
 }
 
 // lambdaError turns an error into the one whose type Lambda reports, so that a caller can branch on
-// errorType. For other errors Lambda reports the name of the Go type.
-func lambdaError(err error) error {
+// errorType. For other errors Lambda reports the name of the Go type. Its message is text, or the
+// error's parts as JSON for who asks for that.
+func lambdaError(err error, detailed bool) error {
 	f := fault.As(err)
-	message := f.Message
+	failure := protocol.Failure{Message: f.Message, Field: f.Field, Next: f.Next}
 	var answer apierrors.APIStatus
 	if f.Code == fault.AccessDenied && errors.As(f, &answer) {
-		message = protocol.Refused + message
+		failure.Message = protocol.Refused + failure.Message
 	}
+	text := failure.Message
 	if f.Next != "" {
-		message += ". " + f.Next
+		text += ". " + f.Next
 	}
-	return messages.InvokeResponse_Error{Type: string(f.Code), Message: message}
+	if detailed {
+		if encoded, err := json.Marshal(failure); err == nil {
+			text = string(encoded)
+		}
+	}
+	return messages.InvokeResponse_Error{Type: string(f.Code), Message: text}
 }

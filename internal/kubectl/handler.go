@@ -91,21 +91,29 @@ func New(options Options) *Handler {
 func (h *Handler) Invoke(ctx context.Context, payload json.RawMessage) (json.RawMessage, error) {
 	request, err := customresource.Parse(payload)
 	if err != nil {
-		return nil, lambdaError(err)
+		return nil, lambdaError(err, false)
 	}
 	if request.AnsweredBy(invokedAs(ctx)) {
 		if err := h.responder.Serve(ctx, request, h.serve); err != nil {
-			return nil, lambdaError(err)
+			return nil, lambdaError(err, false)
 		}
 		return json.RawMessage("null"), nil
 	}
-	outcome, err := h.decoded(ctx, request)
+	event, err := decode(request)
 	if err != nil {
-		return nil, lambdaError(err)
+		return nil, lambdaError(err, false)
+	}
+	detailed, err := event.Properties.Flag(protocol.ErrorDetails)
+	if err != nil {
+		return nil, lambdaError(err, false)
+	}
+	outcome, err := h.Handle(ctx, event)
+	if err != nil {
+		return nil, lambdaError(err, detailed)
 	}
 	answer, err := encode(outcome)
 	if err != nil {
-		return nil, lambdaError(err)
+		return nil, lambdaError(err, detailed)
 	}
 	return answer, nil
 }
@@ -122,21 +130,16 @@ func invokedAs(ctx context.Context) string {
 // physical id: whatever changes, the resource is the same one. With another id CloudFormation would
 // have the former resource deleted, and with it the objects that both have.
 func (h *Handler) serve(ctx context.Context, request customresource.Event) (customresource.Answer, error) {
-	outcome, err := h.decoded(ctx, request)
+	event, err := decode(request)
+	if err != nil {
+		return customresource.Answer{}, err
+	}
+	outcome, err := h.Handle(ctx, event)
 	if len(outcome.Objects) > 0 {
 		// A report of changes could be too large for CloudFormation, which has no use for it.
 		outcome.Data = nil
 	}
 	return customresource.Answer{Data: outcome.Data, NoEcho: outcome.NoEcho}, err
-}
-
-// decoded reads a request's properties and carries it out.
-func (h *Handler) decoded(ctx context.Context, request customresource.Event) (Outcome, error) {
-	event, err := decode(request)
-	if err != nil {
-		return Outcome{}, err
-	}
-	return h.Handle(ctx, event)
 }
 
 // Handle carries out one request. Its errors are classified by package fault.

@@ -288,3 +288,20 @@ func TestRefusalByTheClusterSaysSo(t *testing.T) {
 		})
 	}
 }
+
+func TestErrorInParts(t *testing.T) {
+	query := event("Create", "KubernetesObjectValue", `"ObjectType":"cm","JsonPath":"@","ErrorDetails":"true"`)
+	_, code, message := newFunction(t).invoke(t, strings.Replace(query, adminRole, "arn:aws:iam::222222222222:role/admin", 1))
+	var got protocol.Failure
+	if err := json.Unmarshal([]byte(message), &got); err != nil {
+		t.Fatal(message)
+	}
+	want := protocol.Failure{
+		Message: "this function may not assume role arn:aws:iam::222222222222:role/admin on a caller's behalf",
+		Field:   "/ResourceProperties/RoleArn",
+		Next:    "Add the role's ARN or a pattern of it to assumableRoles in the environment's request and apply it again.",
+	}
+	if diff := cmp.Diff(want, got); diff != "" || code != "AccessDenied" {
+		t.Errorf("%s (-want +got):\n%s", code, diff)
+	}
+}

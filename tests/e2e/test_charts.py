@@ -22,8 +22,8 @@ def test_version_that_does_not_exist_is_named_and_without_it_the_request_goes_on
     cause = provider.run(request_ | {"chart": {"version": "9.9.9"}}).failed("InvalidRequest")
     assert cause["stage"] == "LoadBalancer"
     for text in ("aws-load-balancer-controller", "9.9.9", "3.5.0", "3.4.0"):
-        assert text in cause["message"]
-    assert cause["next"]
+        assert text in cause["message"] + cause["next"]
+    assert cause["field"] == "/chart/version"
     assert provider.holder(request_) is None
     assert provider.run(request_).succeeded().result["changed"] is False
 

@@ -132,6 +132,7 @@ func (c *Client) List(ctx context.Context, kind, namespace string) ([]Object, er
 func (c *Client) call(ctx context.Context, request, resource string, properties map[string]string) (string, error) {
 	properties["ClusterName"] = c.cluster
 	properties["RoleArn"] = c.role
+	properties[protocol.ErrorDetails] = "true"
 	payload, err := json.Marshal(map[string]any{
 		"RequestType": request, "ResourceType": resource, "ResourceProperties": properties,
 	})
@@ -152,8 +153,18 @@ func (c *Client) call(ctx context.Context, request, resource string, properties 
 	return answer.Data.Value, nil
 }
 
-// functionFault gives the function's own error its code back. An error without one of our codes
-// is the runtime's: a timeout, a lack of memory, a sandbox that broke.
+// fields are the request's fields that a function's properties come from, as far as a user decides on
+// them. A property of another origin is none of the user's.
+var fields = map[string]string{
+	"/ResourceProperties/RoleArn":       "/clusterAdminRole",
+	"/ResourceProperties/Chart":         "/chart",
+	"/ResourceProperties/Repository":    "/chart/repository",
+	"/ResourceProperties/ChartAssetURL": "/chart/repository",
+	"/ResourceProperties/Version":       "/chart/version",
+}
+
+// functionFault gives the function's own error its code and its parts back. An error without one of
+// our codes is the runtime's: a timeout, a lack of memory, a sandbox that broke.
 func (c *Client) functionFault(payload []byte) error {
 	var failure struct {
 		Type    fault.Code `json:"errorType"`
@@ -166,8 +177,14 @@ func (c *Client) functionFault(payload []byte) error {
 	if !slices.Contains(fault.Codes(), code) {
 		code = fault.Transient
 	}
-	f := fault.New(code, "%s: %s", c.function, failure.Message)
-	if code == fault.AccessDenied && strings.HasPrefix(failure.Message, protocol.Refused) {
+	parts := protocol.Failure{Message: failure.Message}
+	// What is no JSON is text, as the runtime's own errors are, and those of an older function.
+	if json.Unmarshal([]byte(failure.Message), &parts) != nil || parts.Message == "" {
+		parts = protocol.Failure{Message: failure.Message}
+	}
+	f := fault.New(code, "%s: %s", c.function, parts.Message).WithField(fields[parts.Field])
+	f.Next = parts.Next
+	if code == fault.AccessDenied && strings.HasPrefix(parts.Message, protocol.Refused) {
 		f.Err = ErrRefused
 	}
 	return f

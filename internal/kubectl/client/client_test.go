@@ -70,7 +70,7 @@ func TestApply(t *testing.T) {
 	want := map[string]any{
 		"RequestType": "Update", "ResourceType": "Custom::AWSCDK-EKS-KubernetesResource",
 		"ResourceProperties": map[string]any{
-			"ClusterName": "opa-dev-cluster", "RoleArn": "arn:admin", "Manifest": `[{"kind":"ConfigMap"}]`, "ReportChanges": "true",
+			"ClusterName": "opa-dev-cluster", "RoleArn": "arn:admin", "ErrorDetails": "true", "Manifest": `[{"kind":"ConfigMap"}]`, "ReportChanges": "true",
 		},
 	}
 	if diff := cmp.Diff(want, f.request(t)); diff != "" {
@@ -90,7 +90,7 @@ func TestList(t *testing.T) {
 	want := map[string]any{
 		"RequestType": "Create", "ResourceType": "Custom::AWSCDK-EKS-KubernetesObjectValue",
 		"ResourceProperties": map[string]any{
-			"ClusterName": "opa-dev-cluster", "RoleArn": "arn:admin", "ObjectType": "configmaps", "ObjectNamespace": "kube-system",
+			"ClusterName": "opa-dev-cluster", "RoleArn": "arn:admin", "ErrorDetails": "true", "ObjectType": "configmaps", "ObjectNamespace": "kube-system",
 			"JsonPath": "@", "TimeoutSeconds": "10",
 		},
 	}
@@ -176,7 +176,7 @@ func TestCreate(t *testing.T) {
 	want := map[string]any{
 		"RequestType": "Create", "ResourceType": "Custom::AWSCDK-EKS-KubernetesResource",
 		"ResourceProperties": map[string]any{
-			"ClusterName": "opa-dev-cluster", "RoleArn": "arn:admin", "Manifest": `[{"kind":"ConfigMap"}]`, "Overwrite": "false", "ReportChanges": "true",
+			"ClusterName": "opa-dev-cluster", "RoleArn": "arn:admin", "ErrorDetails": "true", "Manifest": `[{"kind":"ConfigMap"}]`, "Overwrite": "false", "ReportChanges": "true",
 		},
 	}
 	if diff := cmp.Diff(want, f.request(t)); diff != "" {
@@ -186,7 +186,7 @@ func TestCreate(t *testing.T) {
 
 func TestInstall(t *testing.T) {
 	common := map[string]any{
-		"ClusterName": "opa-dev-cluster", "RoleArn": "arn:admin", "Release": "r", "Namespace": "n", "Values": `{"a":1}`,
+		"ClusterName": "opa-dev-cluster", "RoleArn": "arn:admin", "ErrorDetails": "true", "Release": "r", "Namespace": "n", "Values": `{"a":1}`,
 		"UpgradeCrds": "true", "ReportChanges": "true",
 	}
 	cases := map[string]struct {
@@ -227,7 +227,7 @@ func TestPatch(t *testing.T) {
 	want := map[string]any{
 		"RequestType": "Update", "ResourceType": "Custom::AWSCDK-EKS-KubernetesPatch",
 		"ResourceProperties": map[string]any{
-			"ClusterName": "opa-dev-cluster", "RoleArn": "arn:admin", "ResourceName": "deployment/coredns", "ResourceNamespace": "kube-system",
+			"ClusterName": "opa-dev-cluster", "RoleArn": "arn:admin", "ErrorDetails": "true", "ResourceName": "deployment/coredns", "ResourceNamespace": "kube-system",
 			"ApplyPatchJson": `{"spec":1}`, "RestorePatchJson": "{}", "PatchType": "strategic",
 		},
 	}
@@ -269,5 +269,35 @@ func TestDecode(t *testing.T) {
 	}
 	if _, err := client.Decode[named](client.Object{"metadata": "none"}); fault.CodeOf(err) != fault.Internal {
 		t.Errorf("an object of another form: %v", err)
+	}
+}
+
+// A user needs the field and the way out apart from the message.
+func TestErrorHasItsParts(t *testing.T) {
+	cases := map[string]struct {
+		reason  string
+		message string
+		want    fault.Error
+	}{
+		"Parts":  {"field and next are carried through", `{"message":"no version 9.9.9","field":"/ResourceProperties/Version","next":"Nearest there are: 3.5.0."}`, fault.Error{Message: "EKS-ENV-opa-dev-kubectl: no version 9.9.9", Field: "/chart/version", Next: "Nearest there are: 3.5.0."}},
+		"Role":   {"the role is the request's", `{"message":"no role","field":"/ResourceProperties/RoleArn"}`, fault.Error{Message: "EKS-ENV-opa-dev-kubectl: no role", Field: "/clusterAdminRole"}},
+		"Ours":   {"a manifest is no field of the user's", `{"message":"no","field":"/ResourceProperties/Manifest"}`, fault.Error{Message: "EKS-ENV-opa-dev-kubectl: no"}},
+		"Text":   {"an older function answers text", `no. Do something`, fault.Error{Message: "EKS-ENV-opa-dev-kubectl: no. Do something"}},
+		"Number": {"text can look like JSON", `5`, fault.Error{Message: "EKS-ENV-opa-dev-kubectl: 5"}},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			payload, err := json.Marshal(map[string]string{"errorType": "InvalidRequest", "errorMessage": tc.message})
+			if err != nil {
+				t.Fatal(err)
+			}
+			f := function{kind: "Unhandled", payload: string(payload)}
+			_, err = f.client().List(t.Context(), "configmaps", "kube-system")
+			got := fault.As(err)
+			tc.want.Code = fault.InvalidRequest
+			if diff := cmp.Diff(tc.want, fault.Error{Code: got.Code, Message: got.Message, Field: got.Field, Next: got.Next}); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", tc.reason, diff)
+			}
+		})
 	}
 }

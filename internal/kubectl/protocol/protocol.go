@@ -14,3 +14,16 @@ const (
 // it from one by IAM or by the function: a refusal by the cluster can pass when an access entry is
 // new. An answer has nothing but a code and a message to say it with.
 const Refused = "refused by the cluster: "
+
+// ErrorDetails is the property by which a caller has an error's message be a [Failure] as JSON. Others
+// get text for people.
+const ErrorDetails = "ErrorDetails"
+
+// Failure is an error in its parts. Its code is the error's type.
+type Failure struct {
+	Message string `json:"message"`
+	// Field is the JSON pointer of the property at fault, such as /ResourceProperties/RoleArn.
+	Field string `json:"field,omitempty"`
+	// Next says what to do.
+	Next string `json:"next,omitempty"`
+}
