@@ -87,23 +87,33 @@ func report(results []kube.Result) (map[string]string, error) {
 }
 
 // lambdaError turns an error into the one whose type Lambda reports, so that a caller can branch on
-// errorType. For other errors Lambda reports the name of the Go type. Its message is text, or the
-// error's parts as JSON for who asks for that.
-func lambdaError(err error, detailed bool) error {
+// errorType. For other errors Lambda reports the name of the Go type. Its message is text.
+func lambdaError(err error) error {
+	f, failure := parts(err)
+	text := failure.Message
+	if failure.Next != "" {
+		text += ". " + failure.Next
+	}
+	return messages.InvokeResponse_Error{Type: string(f.Code), Message: text}
+}
+
+// detailedError is lambdaError with the error's parts as JSON in the place of text.
+func detailedError(err error) error {
+	f, failure := parts(err)
+	text, encodeErr := json.Marshal(failure)
+	if encodeErr != nil {
+		return lambdaError(err)
+	}
+	return messages.InvokeResponse_Error{Type: string(f.Code), Message: string(text)}
+}
+
+// parts takes an error apart.
+func parts(err error) (*fault.Error, protocol.Failure) {
 	f := fault.As(err)
 	failure := protocol.Failure{Message: f.Message, Field: f.Field, Next: f.Next}
 	var answer apierrors.APIStatus
 	if f.Code == fault.AccessDenied && errors.As(f, &answer) {
 		failure.Message = protocol.Refused + failure.Message
 	}
-	text := failure.Message
-	if f.Next != "" {
-		text += ". " + f.Next
-	}
-	if detailed {
-		if encoded, err := json.Marshal(failure); err == nil {
-			text = string(encoded)
-		}
-	}
-	return messages.InvokeResponse_Error{Type: string(f.Code), Message: text}
+	return f, failure
 }

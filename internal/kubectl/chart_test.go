@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -39,6 +40,11 @@ func TestLiveCharts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	temporary, home, cache := t.TempDir(), t.TempDir(), t.TempDir()
+	t.Setenv("TMPDIR", temporary)
+	t.Setenv("HOME", home)
+	// That of the test's own kubectl.
+	t.Setenv("KUBECACHEDIR", cache)
 	log := &bytes.Buffer{}
 	f := &function{log: log, Handler: kubectl.New(kubectl.Options{
 		Roles:         kubectl.Roles{"*"},
@@ -103,6 +109,13 @@ func TestLiveCharts(t *testing.T) {
 	}
 	if strings.Contains(log.String(), secret) {
 		t.Errorf("the log has a value:\n%s", log)
+	}
+	// A sandbox serves many requests, and the next one must find nothing of this one's.
+	for _, dir := range []string{temporary, home} {
+		left, err := os.ReadDir(dir)
+		if err != nil || len(left) > 0 {
+			t.Errorf("files are left: %v, %v", left, err)
+		}
 	}
 }
 

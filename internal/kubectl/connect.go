@@ -15,7 +15,7 @@ const (
 	// entryPatience is twice what a new access entry was seen to take (aws-traps.md, row 5.5): the
 	// same stack may have made it a moment ago.
 	entryPatience = time.Minute
-	// describePause is between two looks at a cluster that is being created.
+	// describePause is as long as creating a cluster is slow.
 	describePause = 10 * time.Second
 )
 
@@ -47,12 +47,8 @@ func (h *Handler) cluster(ctx context.Context, event Event) (*kube.Client, error
 		if err == nil || !event.ofStack() || event.RequestType == Delete || !errors.Is(err, kube.ErrClusterNotReady) {
 			return client, err
 		}
-		timer := time.NewTimer(describePause)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
+		if !pause(ctx, h.options.DescribePause) {
 			return nil, err
-		case <-timer.C:
 		}
 	}
 }

@@ -48,6 +48,8 @@ type Options struct {
 	// Patience is that with the cluster in a request of CloudFormation's, which nobody repeats. What
 	// of it is zero is 3 min, and 1 min for a principal that the cluster does not know yet.
 	Patience kube.Patience
+	// DescribePause is between two looks at a cluster that is being created; 10 s when zero.
+	DescribePause time.Duration
 }
 
 // Handler carries out requests.
@@ -64,6 +66,9 @@ type operation func(ctx context.Context, event Event) (Outcome, error)
 func New(options Options) *Handler {
 	if options.DeletePatience == 0 {
 		options.DeletePatience = defaultDeletePatience
+	}
+	if options.DescribePause == 0 {
+		options.DescribePause = describePause
 	}
 	if options.Patience.Transient == 0 {
 		options.Patience.Transient = stackPatience
@@ -91,29 +96,33 @@ func New(options Options) *Handler {
 func (h *Handler) Invoke(ctx context.Context, payload json.RawMessage) (json.RawMessage, error) {
 	request, err := customresource.Parse(payload)
 	if err != nil {
-		return nil, lambdaError(err, false)
+		return nil, lambdaError(err)
 	}
 	if request.AnsweredBy(invokedAs(ctx)) {
 		if err := h.responder.Serve(ctx, request, h.serve); err != nil {
-			return nil, lambdaError(err, false)
+			return nil, lambdaError(err)
 		}
 		return json.RawMessage("null"), nil
 	}
 	event, err := decode(request)
 	if err != nil {
-		return nil, lambdaError(err, false)
+		return nil, lambdaError(err)
 	}
 	detailed, err := event.Properties.Flag(protocol.ErrorDetails)
 	if err != nil {
-		return nil, lambdaError(err, false)
+		return nil, lambdaError(err)
+	}
+	asError := lambdaError
+	if detailed {
+		asError = detailedError
 	}
 	outcome, err := h.Handle(ctx, event)
 	if err != nil {
-		return nil, lambdaError(err, detailed)
+		return nil, asError(err)
 	}
 	answer, err := encode(outcome)
 	if err != nil {
-		return nil, lambdaError(err, detailed)
+		return nil, asError(err)
 	}
 	return answer, nil
 }

@@ -35,13 +35,18 @@ type connector struct {
 	err    error
 	// stale is how often the connection is out of date.
 	stale int
-	asked []string
+	// unready is how often the cluster is being created still.
+	unready int
+	asked   []string
 }
 
 func (c *connector) Connect(_ context.Context, cluster, role string) (*kube.Client, error) {
 	c.asked = append(c.asked, cluster+" "+role)
 	if c.stale--; c.stale >= 0 {
 		return nil, fault.Wrap(fault.Transient, kube.ErrStale, "connect")
+	}
+	if c.unready--; c.unready >= 0 {
+		return nil, fault.Wrap(fault.Transient, kube.ErrClusterNotReady, "connect")
 	}
 	return c.client, c.err
 }

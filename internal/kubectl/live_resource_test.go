@@ -1,9 +1,7 @@
 package kubectl_test
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
 	"log/slog"
 	"strings"
 	"testing"
@@ -38,16 +36,6 @@ func (l *liveFunction) as(t *testing.T, user string) *liveFunction {
 		DeletePatience: 5 * time.Second,
 	})
 	return own
-}
-
-// files has files by their addresses.
-type files map[string]string
-
-func (f files) Read(_ context.Context, address, _, _ string, _ int64) ([]byte, error) {
-	if text, ok := f[address]; ok {
-		return []byte(text), nil
-	}
-	return nil, errors.New("no file at " + address)
 }
 
 // objects makes a manifest property of YAML documents between lines of dashes.
@@ -112,14 +100,14 @@ func TestLiveResources(t *testing.T) {
 		}
 	}
 	tests := map[string]func(*testing.T, *liveFunction){
-		// 1J: parallel charts conflict on same CRD; CRDs not ready
+		// CDK's handler: parallel charts conflict on same CRD; CRDs not ready
 		"KindAfterItsObject": func(t *testing.T, f *liveFunction) {
 			ok(t, f, event("Create", "KubernetesResource", objects(t, "", named(liveGadget, "one"), liveKind, named(liveGadget, "two"))))
 			if !exists(t, "gadgets.late.example.com", "one") || !exists(t, "gadgets.late.example.com", "two") {
 				t.Error("an object of the new kind is missing")
 			}
 		},
-		// 1J: prune
+		// CDK's handler: prune
 		"PruneOfAnyKind": func(t *testing.T, f *liveFunction) {
 			const label = "aws.cdk.eks/prune-any"
 			before := objects(t, label, named(liveMap, "any-kept"), named(liveMap, "any-gone"), named(liveAccount, "any"), named(liveRole, "any"))
@@ -143,7 +131,7 @@ func TestLiveResources(t *testing.T) {
 				t.Errorf("what exists (-want +got):\n%s", diff)
 			}
 		},
-		// 1J: prune
+		// CDK's handler: prune
 		"PruneBoundToNamespace": func(t *testing.T, f *liveFunction) {
 			l.api.Kubectl(t, "", "create", "namespace", "bound")
 			l.api.Kubectl(t, "", "create", "role", "app", "-n", "bound", "--verb=*", "--resource=configmaps")
@@ -158,7 +146,7 @@ func TestLiveResources(t *testing.T) {
 				t.Errorf("what is left: %s", got)
 			}
 		},
-		// 1J: replacement deletes live objects; create collides
+		// CDK's handler: replacement deletes live objects; create collides
 		"TakenOver": func(t *testing.T, f *liveFunction) {
 			old, now := objects(t, "aws.cdk.eks/prune-old", named(liveMap, "taken")), objects(t, "aws.cdk.eks/prune-new", named(liveMap, "taken"))
 			ok(t, f, event("Create", "KubernetesResource", old))
@@ -175,7 +163,7 @@ func TestLiveResources(t *testing.T) {
 				t.Error("the object is still there")
 			}
 		},
-		// 1J: create retried after partial success
+		// CDK's handler: create retried after partial success
 		"FailedCreateIsUndone": func(t *testing.T, f *liveFunction) {
 			l.api.Kubectl(t, "", "create", "configmap", "in-the-way")
 			payload := event("Create", "KubernetesResource", objects(t, "", named(liveMap, "undone"), named(liveMap, "in-the-way"), named(liveAccount, "undone")))
@@ -192,7 +180,7 @@ func TestLiveResources(t *testing.T) {
 			l.api.Kubectl(t, "", "delete", "configmap", "in-the-way")
 			ok(t, f, payload)
 		},
-		// 1J: immutable field updates fail
+		// CDK's handler: immutable field updates fail
 		"Immutable": func(t *testing.T, f *liveFunction) {
 			ok(t, f, event("Create", "KubernetesResource", objects(t, "", named(liveDeployment, "fixed"))))
 			changed := strings.ReplaceAll(named(liveDeployment, "fixed"), `"app":"fixed"`, `"app":"other"`)
@@ -201,7 +189,7 @@ func TestLiveResources(t *testing.T) {
 				t.Errorf("%s %s", code, message)
 			}
 		},
-		// 1J: Delete hangs/timeouts
+		// CDK's handler: Delete hangs/timeouts
 		"StuckDelete": func(t *testing.T, f *liveFunction) {
 			held := strings.Replace(named(liveMap, "held"), `"name"`, `"finalizers":["example.com/hold"],"name"`, 1)
 			ok(t, f, event("Create", "KubernetesResource", objects(t, "", held)))
@@ -213,7 +201,7 @@ func TestLiveResources(t *testing.T) {
 			l.api.Kubectl(t, `[{"op":"remove","path":"/metadata/finalizers"}]`, "patch", "configmap", "held", "--type", "json", "--patch-file", "/dev/stdin")
 			ok(t, f, event("Delete", "KubernetesResource", objects(t, "", held)))
 		},
-		// 1J: swallowed delete errors hide leftovers
+		// CDK's handler: swallowed delete errors hide leftovers
 		"ForbiddenDelete": func(t *testing.T, f *liveFunction) {
 			ok(t, f, event("Create", "KubernetesResource", objects(t, "", named(liveMap, "kept"))))
 			start := time.Now()
@@ -238,7 +226,7 @@ func TestLiveResources(t *testing.T) {
 				t.Errorf("replicas: %s", got)
 			}
 		},
-		// 1J: last-applied annotation
+		// CDK's handler: last-applied annotation
 		"LargeManifest": func(t *testing.T, f *liveFunction) {
 			large := strings.Replace(named(liveMap, "large"), `"1"`, `"`+strings.Repeat("x", 300<<10)+`"`, 1)
 			for _, request := range []string{"Create", "Update"} {

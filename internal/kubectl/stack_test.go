@@ -54,7 +54,9 @@ func newStackFunction(t *testing.T) *stackFunction {
 		Charts:         helm.NewCharts(aws.Config{}, nil),
 		HTTP:           s.server.Client(),
 		Log:            slog.New(slog.NewJSONHandler(s.log, nil)),
+		Files:          files{},
 		DeletePatience: time.Second,
+		DescribePause:  time.Millisecond,
 		Patience:       kube.Patience{Transient: 200 * time.Millisecond, Unauthorized: 200 * time.Millisecond},
 	})
 	return s
@@ -185,3 +187,6 @@ func TestPatience(t *testing.T) {
 		t.Errorf("asked by CloudFormation: %v, %v", err, s.puts)
 	}
 }
+
+// newLog returns a logger that writes there.
+func newLog(to io.Writer) *slog.Logger { return slog.New(slog.NewJSONHandler(to, nil)) }

@@ -163,16 +163,24 @@ def _everything(stacks: Stacks, names: list[str], patched: str, release: str) ->
     return {
         "Objects": stacks.resource("KubernetesResource", Manifest=json.dumps([None, *manifest]), PruneLabel=LABEL),
         "Large": stacks.resource("KubernetesResource", ManifestURL=f"s3://{BUCKET}/large.json"),
-        "Patch": stacks.resource(
-            "KubernetesPatch", "Objects", ResourceName=f"configmap/{patched}", ResourceNamespace="default", PatchType="merge", **patch
-        ),
+        "Patch": stacks.resource("KubernetesPatch", "Objects", ResourceName=f"configmap/{patched}", ResourceNamespace="default", PatchType="merge", **patch),
         "Value": stacks.resource(
-            "KubernetesObjectValue", "Patch", ObjectType="configmap", ObjectName=patched, ObjectNamespace="default",
-            JsonPath=".data.text", TimeoutSeconds=5,
+            "KubernetesObjectValue",
+            "Patch",
+            ObjectType="configmap",
+            ObjectName=patched,
+            ObjectNamespace="default",
+            JsonPath=".data.text",
+            TimeoutSeconds=5,
         ),
         "Chart": stacks.resource(
-            "HelmChart", Release=release, Namespace="default", ChartAssetURL=f"s3://{BUCKET}/chart.zip", Wait=True,
-            Timeout="900s", Values=json.dumps({"text": PLANTED}),
+            "HelmChart",
+            Release=release,
+            Namespace="default",
+            ChartAssetURL=f"s3://{BUCKET}/chart.zip",
+            Wait=True,
+            Timeout="900s",
+            Values=json.dumps({"text": PLANTED}),
         ),
     }
 
