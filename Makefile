@@ -68,7 +68,7 @@ generate: $(CLOUD)/.done ## Writes the generated files anew: templates, the pict
 build: $(LOCAL)/build.done ## Builds the functions and layers with `sam build`.
 
 .PHONY: ready
-ready: $(CLOUD)/.done $(SAM)/.done $(ENGINE)/.done $(LOCAL)/bin/kubernetes $(LOCAL)/build.done ## Sets up everything that tests and demo need.
+ready: $(CLOUD)/.done $(SAM)/.done $(ENGINE)/.done $(LOCAL)/asl/.done $(LOCAL)/bin/kubernetes $(LOCAL)/build.done ## Sets up everything that tests and demo need.
 
 .PHONY: clean
 clean: demo-stop ## Removes everything that was built or set up.
@@ -84,6 +84,12 @@ $(LOCAL)/venv/%/.done: tests/localcloud/requirements/%.txt
 	@echo "setting up $(LOCAL)/venv/$*"
 	@$(PYTHON3) -m venv $(LOCAL)/venv/$*
 	@$(LOCAL)/venv/$*/bin/pip --quiet --disable-pip-version-check install --no-deps --require-hashes -r $<
+	@touch $@
+
+$(LOCAL)/asl/.done: tests/localcloud/requirements/asl/package-lock.json $(CLOUD)/.done
+	@echo "setting up $(LOCAL)/asl"
+	@mkdir -p $(LOCAL)/asl && cp tests/localcloud/requirements/asl/package*.json $(LOCAL)/asl
+	@cd $(LOCAL)/asl && $(CURDIR)/$(CLOUD)/bin/python -m suite.npm ci --ignore-scripts --no-audit --no-fund --loglevel=error > npm.log 2>&1 || { cat npm.log; exit 1; }
 	@touch $@
 
 $(LOCAL)/bin/kubernetes: $(KUBERNETES_SOURCES)

@@ -17,6 +17,14 @@ ENVIRONMENT_ROLE_STACK = "eks-environment-role"
 _tools = pathlib.Path(sys.prefix).parent
 
 
+def everything(cloud: Cloud) -> None:
+    """All that stands before the first request, whichever of docs/examples it is."""
+    harmonix(cloud)
+    organization(cloud)
+    orchestrator(cloud)
+    environment_role(cloud)
+
+
 def harmonix(cloud: Cloud) -> None:
     """Makes what a Harmonix installation has made before: its two roles, named in SSM."""
     iam, ssm = cloud.client("iam"), cloud.client("ssm")

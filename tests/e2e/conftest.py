@@ -33,10 +33,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
         if not needed.exists():
             pytest.exit(f"{needed.relative_to(ROOT)} is missing: run `make ready` first", returncode=2)
     with instance.running(tmp_path_factory.mktemp("cloud")) as cloud:
-        deploy.harmonix(cloud)
-        deploy.organization(cloud)
-        deploy.orchestrator(cloud)
-        deploy.environment_role(cloud)
+        deploy.everything(cloud)
         yield cloud
 
 

@@ -50,9 +50,7 @@ def cloud(directory: pathlib.Path, port: int) -> Iterator[Cloud]:
             pytest.exit(f"{needed.relative_to(ROOT)} is missing: run `make ready` first", returncode=2)
     with instance.running(directory, LOCALCLOUD_INVOKE_URL=f"http://127.0.0.1:{port}") as cloud:
         examples.scale_waits(cloud, WAIT_SCALE)
-        deploy.harmonix(cloud)
-        deploy.orchestrator(cloud)
-        deploy.environment_role(cloud)
+        deploy.everything(cloud)
         yield cloud
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import queue
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -18,6 +17,7 @@ from e2e.world import eventually
 from faults import definition, examples
 from faults.scenario import OTHER, Outcome, Scenario, Stage, expected_path, path
 from faults.table import EACH_STATE, FAULTS, IN_PROGRESS
+from localcloud.proxy import Cut
 
 SHORT = [Scenario(state, *chosen) for state, chosen in EACH_STATE.items()]
 ALL = [Scenario(state, fault, once) for state in IN_PROGRESS for fault in FAULTS for once in (True, False)]
@@ -108,10 +108,42 @@ def _is_recorded(stage: Stage, name: str, ended: Execution) -> None:
     assert stage.provider.holder(request) is None
 
 
-def test_scenarios_left_the_environments_whole(played: Played, undisturbed: dict[str, Execution], first: Stage) -> None:
-    assert played
-    for name, request in examples.requests().items():
-        began = time.time()
-        result = first.run(request, f"after-{name}").succeeded().result
+@pytest.fixture(scope="module")
+def played_by_second(played: Played, second: Stage) -> dict[Scenario, Outcome]:
+    """The scenarios of the short run that end in a failure, by the second interpreter."""
+    requests = examples.requests()
+    of: dict[str, list[Scenario]] = {}
+    for scenario in SHORT:
+        if scenario.error and scenario.state not in UNRECORDED:
+            of.setdefault(played[scenario][0], []).append(scenario)
+
+    def play(name: str) -> dict[Scenario, Outcome]:
+        return {scenario: second.play(scenario, requests[name]) for scenario in of[name]}
+
+    with ThreadPoolExecutor(len(of)) as executor:
+        return {scenario: outcome for part in executor.map(play, of) for scenario, outcome in part.items()}
+
+
+UNRECORDED = ("RecordFailure",)
+"""Its failure is recorded by an event, and the second interpreter sends none."""
+
+
+def test_interpreters_agree_on_failures(played: Played, played_by_second: dict[Scenario, Outcome]) -> None:
+    assert len(played_by_second) >= 10
+    for scenario, outcome in played_by_second.items():
+        one, other = played[scenario][1], outcome
+        assert other.calls == one.calls, scenario
+        assert path(other.execution) == path(one.execution), scenario
+        assert (other.execution.status, other.execution.error) == (one.execution.status, one.execution.error), scenario
+        # Each has words of its own for a connection that ended.
+        words = {"message"} if isinstance(scenario.what.disturbance, Cut) else set()
+        causes = [{k: v for k, v in o.execution.cause.items() if k not in words} for o in (other, one)]
+        assert causes[0] == causes[1], scenario
+
+
+def test_scenarios_left_the_environments_whole(played_by_second: dict[Scenario, Outcome], first: Stage) -> None:
+    assert played_by_second
+    started = {name: first.start(request, f"after-{name}") for name, request in examples.requests().items()}
+    for name, arn in started.items():
+        result = first.wait(arn).succeeded().result
         assert {stage["change"] for stage in result["stages"]} <= {"unchanged", ""}, name
-        assert began

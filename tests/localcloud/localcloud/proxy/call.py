@@ -25,6 +25,8 @@ class Call:
     """The API's name for it, such as `CreateStack`; for REST APIs other than Invoke the method and the path."""
     target: str
     """What it is about, where that is easily seen: a function, a stack, a table."""
+    region: str
+    """Also by the scope."""
     key: str
     """The access key that signed it."""
 
@@ -34,7 +36,7 @@ class Call:
         address = urllib.parse.urlsplit(path)
         query = {k: v[0] for k, v in urllib.parse.parse_qs(address.query).items()}
         scope = _SCOPE.search(headers.get("Authorization", "")) or _SCOPE.search(f"Credential={query.get('X-Amz-Credential', '')}")
-        service, key = (scope["service"], scope["key"]) if scope else ("", "")
+        service, region, key = (scope["service"], scope["region"], scope["key"]) if scope else ("", "", "")
         action, target = f"{method} {address.path}", ""
         invoke = _INVOKE.fullmatch(address.path)
         if invoke:
@@ -44,4 +46,4 @@ class Call:
         elif headers.get("Content-Type", "").startswith("application/x-www-form-urlencoded"):
             form = {k: v[0] for k, v in urllib.parse.parse_qs(body.decode(errors="replace")).items()}
             action, target = form.get("Action", action), form.get("StackName", "")
-        return cls(method, path, headers, body, service, action, target, key)
+        return cls(method, path, headers, body, service, action, target, region, key)

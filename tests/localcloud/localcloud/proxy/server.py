@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import http.client
 import http.server
@@ -34,7 +35,8 @@ class Reply:
 class Proxy:
     """Passes on what comes to `address`, as its rules let it.
 
-    `route` may send an invocation to another base URL, by the call; None is the endpoint.
+    `route` may send a call to another URL; None is the endpoint. Such a URL is called by one at a
+    time: what stands there instead of AWS is one container, which cannot do two things at once.
     Calls with an access key in `trusted` are re-signed for the account of the function they
     invoke: the interpreters of state machines have no keys that the local cloud knows.
     """
@@ -52,6 +54,7 @@ class Proxy:
         self._route, self._trusted = route, trusted
         self._rules: list[Rule] = []
         self._lock = threading.Lock()
+        self._turns: collections.defaultdict[str, threading.Lock] = collections.defaultdict(threading.Lock)
         self.calls: list[Call] = []
         self._server = _Server((host, port), _Handler)
         self._server.proxy = self
@@ -108,10 +111,20 @@ class Proxy:
                 return self._passed(call)
 
     def _passed(self, call: Call) -> Reply:
-        base = urllib.parse.urlsplit(self._route(call) or self.endpoint)
+        url = self._route(call)
+        if url is None:
+            return self._sent(call, self.endpoint + call.path)
+        with self._lock:
+            turn = self._turns[url]
+        with turn:
+            return self._sent(call, url)
+
+    def _sent(self, call: Call, url: str) -> Reply:
+        base = urllib.parse.urlsplit(url)
+        path = url.removeprefix(f"{base.scheme}://{base.netloc}")
         connection = http.client.HTTPConnection(base.hostname or "", base.port or 80, timeout=_PATIENCE)
         try:
-            connection.putrequest(call.method, call.path, skip_host=True, skip_accept_encoding=True)
+            connection.putrequest(call.method, path, skip_host=True, skip_accept_encoding=True)
             for name, value in self._headers(call):
                 connection.putheader(name, value)
             connection.putheader("Content-Length", str(len(call.body)))

@@ -1,0 +1,142 @@
+"""`make sam-local`: the state machine with its stages in SAM local's containers, then every function by its event."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import pathlib
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from demo import deploy
+from demo.cloud import Cloud
+from e2e import instance
+from e2e.provider import Execution, Provider, example
+from localcloud.cloud import free_port
+from localcloud.layout import Layout
+from localcloud.proxy import Proxy
+from samlocal import docker, events, sam
+from samlocal.functions import Functions
+from samlocal.router import Router
+
+EXAMPLES = ("fargate", "managed-nodes")
+
+_began = time.monotonic()
+
+
+def say(text: str) -> None:
+    """A line of progress with the time since the start."""
+    print(f"{time.monotonic() - _began:6.0f} s  {text}", flush=True)
+
+
+@contextlib.contextmanager
+def running(directory: pathlib.Path, address: str) -> Iterator[tuple[Cloud, Proxy, Router, pathlib.Path]]:
+    """A local cloud where containers reach it, with the orchestrator in it and its functions in containers."""
+    port = free_port()
+    with instance.running(directory, LOCALCLOUD_ADDRESS=address, LOCALCLOUD_INVOKE_URL=f"http://{address}:{port}") as cloud:
+        deploy.everything(cloud)
+        router = Router(Functions(cloud), directory)
+        proxy = Proxy(cloud.settings["AWS_ENDPOINT_URL"], Layout(directory).temporary, address, port, router)
+        try:
+            template = router.start(proxy.address)
+            yield cloud, proxy, router, template
+        finally:
+            router.stop()
+            proxy.stop()
+            docker.end(docker.containers())
+
+
+class Checks:
+    """Counts what was found."""
+
+    def __init__(self) -> None:
+        self.failed = 0
+
+    def run(self, what: str, check: Callable[[], str]) -> None:
+        """Runs a check, which says what is wrong, and prints a line for it."""
+        try:
+            problem = check()
+        except Exception as error:  # one failure must not hide the others
+            problem = f"{type(error).__name__}: {error}"
+        self.failed += bool(problem)
+        say(f"{'FAILED' if problem else 'ok':<7} {what}")
+        if problem:
+            print(problem)
+
+
+def made(provider: Provider, router: Router, name: str, kept: dict[str, Execution]) -> str:
+    """An environment is made with every stage in a container."""
+    before = set(router.invoked)
+    kept[name] = execution = provider.run(example(name))
+    if execution.status != "SUCCEEDED":
+        return f"{execution.description.get('error')}: {execution.description.get('cause')}"
+    request = example(name)
+    copy = f"EKS-ENV-{request['prefix']}-{request['name']}-kubectl"
+    return "" if copy in router.invoked - before else f"{copy} was not called in a container"
+
+
+def layer_is_there() -> str:
+    """The kubectl of the deployed layer is under /opt of the kubectl function's containers, and runs."""
+    said = [docker.execute(container, "/opt/kubectl/kubectl", "version", "--client") for container in docker.containers("KubectlFunction")]
+    return "" if said and all("Client Version: v1." in text for text in said) else f"containers with a layer: {said}"
+
+
+def typed_error(provider: Provider) -> str:
+    """A stage's error keeps its name on its way out of a container."""
+    execution = provider.run(example("fargate", cidr="10.0.0.0/8"))
+    return "" if (execution.status, execution.description.get("error")) == ("FAILED", "InvalidRequest") else str(execution.description)
+
+
+def answers(template: pathlib.Path, state: str, recorded: events.Recorded) -> str:
+    """A function's answer to its event in a new container."""
+    got = sam.invoke(template, f"{state}Function", events.event(state, recorded))
+    if state == "RecordFailure":
+        cause = json.loads(got["Cause"]) if "Cause" in got else {}
+        return "" if (got.get("Error"), bool(cause.get("exists"))) == ("Failed", True) else json.dumps(got)
+    want = events.settled(events.answer(state, recorded))
+    return "" if got and events.settled(got) == want and "errorType" not in got else f"want {json.dumps(want)}\ngot  {json.dumps(got)}"
+
+
+def kubectl(template: pathlib.Path, file: pathlib.Path, result: dict[str, Any]) -> str:
+    """The kubectl function's answer to one of its events, about the environment at hand."""
+    event = json.loads(file.read_text())
+    event.setdefault("ResourceProperties", {}).update(ClusterName=result["cluster"]["name"], RoleArn=result["cluster"]["adminRoleArn"])
+    got = sam.invoke(template, "KubectlFunction", event)
+    return json.dumps(got) if not got or "errorType" in got else ""
+
+
+def main() -> int:
+    """Runs everything; 1 if anything failed."""
+    try:
+        docker.check()
+        say(f"base image: {docker.image()}")
+    except docker.DockerMissing as problem:
+        print(problem, file=sys.stderr)
+        return 1
+    checks, kept = Checks(), dict[str, Execution]()
+    with (
+        tempfile.TemporaryDirectory(prefix="sam-local-") as folder,
+        running(pathlib.Path(folder), docker.gateway()) as (cloud, proxy, router, template),
+    ):
+        say("the orchestrator is deployed, its functions are in containers")
+        provider = Provider.of(cloud)
+        for name in EXAMPLES:
+            checks.run(f"state machine, {name}", lambda name=name: made(provider, router, name, kept))
+        checks.run("kubectl's layer in /opt", layer_is_there)
+        checks.run("typed error of a stage", lambda: typed_error(provider))
+        recorded = events.Recorded(kept[EXAMPLES[0]].history)
+        for state in events.result_paths():
+            checks.run(f"sam local invoke {state}Function", lambda state=state: answers(template, state, recorded))
+        result = kept[EXAMPLES[0]].description.get("output")
+        copy = pathlib.Path(folder) / "EKS-ENV-opa-development-kubectl.yaml"
+        for file in sorted(events.FOLDER.glob("kubectl-*.json")):
+            checks.run(f"sam local invoke KubectlFunction, {file.stem}", lambda file=file: kubectl(copy, file, json.loads(result or "{}")))
+    say(f"{checks.failed} failed")
+    return 1 if checks.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,70 @@
+"""The events of tests/events, and what functions have to answer to them when nothing is left to do."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+from demo.cloud import ROOT
+from demo.execution import DEFINITION
+
+FOLDER = ROOT / "tests" / "events"
+
+_CHANGING = ("seconds", "consoleUrl", "startedAt", "endedAt")
+
+
+class Recorded:
+    """What the states of an execution were given, and what they made of it."""
+
+    def __init__(self, history: list[dict[str, Any]]) -> None:
+        self.inputs: dict[str, Any] = {}
+        self.outputs: dict[str, Any] = {}
+        for event in history:
+            if entered := event.get("stateEnteredEventDetails"):
+                self.inputs[entered["name"]] = json.loads(entered["input"])
+            if left := event.get("stateExitedEventDetails"):
+                self.outputs[left["name"]] = json.loads(left["output"])
+
+
+def result_paths() -> dict[str, str]:
+    """Where each Task state puts its result."""
+
+    def walk(machine: dict[str, Any]) -> dict[str, str]:
+        found = {}
+        for name, state in machine["States"].items():
+            if state["Type"] == "Task":
+                found[name] = state["ResultPath"]
+            for branch in state.get("Branches", []):
+                found |= walk(branch)
+        return found
+
+    return walk(json.loads(DEFINITION.read_text()))
+
+
+def event(state: str, recorded: Recorded) -> Any:
+    """The event of a state's function, with the environment at hand in place of the one in the file."""
+    document = json.loads((FOLDER / f"{state.lower()}.json").read_text())
+    source = recorded.inputs.get(state) or recorded.inputs["Complete"]
+    return _filled(document.get("state", document), source, document)
+
+
+def _filled(sections: dict[str, Any], source: dict[str, Any], document: Any) -> Any:
+    for key in sections:
+        if key in source:
+            sections[key] = source[key]
+    return document
+
+
+def answer(state: str, recorded: Recorded) -> Any:
+    """What the function has to answer: what it answered the machine, with nothing changed."""
+    path, output = result_paths()[state], recorded.outputs[state]
+    return output if path == "$" else output[path.removeprefix("$.")]
+
+
+def settled(document: Any) -> Any:
+    """A document without times, and as if nothing had been changed."""
+    if isinstance(document, dict):
+        kept = {k: settled(v) for k, v in document.items() if k not in _CHANGING}
+        return kept | ({"change": "unchanged"} if kept.get("change") else {})
+    return [settled(v) for v in document] if isinstance(document, list) else copy.copy(document)
