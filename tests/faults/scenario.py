@@ -101,9 +101,10 @@ def of_state(state: str, execution: str) -> Any:
 class Stage:
     """Where scenarios are played: an interpreter with its machine, behind the proxy."""
 
-    def __init__(self, provider: Provider, proxy: Proxy, client: Any, machine: str) -> None:
+    def __init__(self, provider: Provider, proxy: Proxy, client: Any, machine: str, patience: float = _PATIENCE) -> None:
         self.provider, self.proxy = provider, proxy
         self.client, self.machine = client, machine
+        self._patience = patience
 
     def start(self, request: Request, name: str, machine: str = "") -> str:
         """Starts an execution of that name; returns its ARN."""
@@ -111,9 +112,9 @@ class Stage:
 
     def wait(self, arn: str) -> Execution:
         """The execution once it has ended."""
-        end = time.monotonic() + _PATIENCE
+        end = time.monotonic() + self._patience
         while (description := self.client.describe_execution(executionArn=arn))["status"] == "RUNNING":
-            assert time.monotonic() < end, f"{arn} runs for more than {_PATIENCE:.0f} s"
+            assert time.monotonic() < end, f"{arn} runs for more than {self._patience:.0f} s"
             time.sleep(0.05)
         return Execution(arn, description, execution.events(self.client, arn))
 

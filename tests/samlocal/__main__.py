@@ -15,6 +15,7 @@ from demo import deploy
 from demo.cloud import Cloud
 from e2e import instance
 from e2e.provider import Execution, Provider, example
+from faults.scenario import Stage
 from localcloud.cloud import free_port
 from localcloud.layout import Layout
 from localcloud.proxy import Proxy
@@ -23,6 +24,8 @@ from samlocal.functions import Functions
 from samlocal.router import Router
 
 EXAMPLES = ("fargate", "managed-nodes")
+PATIENCE = 600.0
+"""Seconds for one environment: every function starts a container."""
 
 _began = time.monotonic()
 
@@ -67,10 +70,10 @@ class Checks:
             print(problem)
 
 
-def made(provider: Provider, router: Router, name: str, kept: dict[str, Execution]) -> str:
+def made(machine: Stage, router: Router, name: str, kept: dict[str, Execution]) -> str:
     """An environment is made with every stage in a container."""
     before = set(router.invoked)
-    kept[name] = execution = provider.run(example(name))
+    kept[name] = execution = machine.run(example(name), name)
     if execution.status != "SUCCEEDED":
         return f"{execution.description.get('error')}: {execution.description.get('cause')}"
     request = example(name)
@@ -84,9 +87,9 @@ def layer_is_there() -> str:
     return "" if said and all("Client Version: v1." in text for text in said) else f"containers with a layer: {said}"
 
 
-def typed_error(provider: Provider) -> str:
+def typed_error(machine: Stage) -> str:
     """A stage's error keeps its name on its way out of a container."""
-    execution = provider.run(example("fargate", cidr="10.0.0.0/8"))
+    execution = machine.run(example("fargate", cidr="10.0.0.0/8"), "typed")
     return "" if (execution.status, execution.description.get("error")) == ("FAILED", "InvalidRequest") else str(execution.description)
 
 
@@ -123,10 +126,11 @@ def main() -> int:
     ):
         say("the orchestrator is deployed, its functions are in containers")
         provider = Provider.of(cloud)
+        machine = Stage(provider, proxy, provider.states, provider.machine, PATIENCE)
         for name in EXAMPLES:
-            checks.run(f"state machine, {name}", lambda name=name: made(provider, router, name, kept))
+            checks.run(f"state machine, {name}", lambda name=name: made(machine, router, name, kept))
         checks.run("kubectl's layer in /opt", layer_is_there)
-        checks.run("typed error of a stage", lambda: typed_error(provider))
+        checks.run("typed error of a stage", lambda: typed_error(machine))
         recorded = events.Recorded(kept[EXAMPLES[0]].history)
         for state in events.result_paths():
             checks.run(f"sam local invoke {state}Function", lambda state=state: answers(template, state, recorded))

@@ -34,6 +34,6 @@ def install(settings: Settings) -> list[Resource]:
     groups = NodeGroups(control_planes, settings.eks_delay)
     profiles = FargateProfiles(control_planes, settings.eks_delay)
     access.install(control_planes)
-    auth.install(control_planes)
+    auth.install(control_planes, settings)
     routes.install(owner, groups, profiles)
     return types.resources(owner, groups, profiles)

@@ -20,12 +20,13 @@ from ministack.services import eks
 from localcloud.extension.eks import access
 from localcloud.extension.eks.control_plane import ControlPlanes, Key
 from localcloud.extension.eks.kube import KubeError
+from localcloud.settings import Settings
 
 _logger = logging.getLogger("localcloud.eks.auth")
 _SESSION = re.compile(r"arn:aws:sts::(\d{12}):assumed-role/([^/]+)/(.+)")
 
 
-def install(control_planes: ControlPlanes) -> None:
+def install(control_planes: ControlPlanes, settings: Settings) -> None:
     """Answer the token reviews of all control planes."""
 
     def review(cluster_name: str, account: str, region: str, body: dict[str, Any], auth_token: str = "") -> Any:
@@ -35,7 +36,7 @@ def install(control_planes: ControlPlanes) -> None:
         return eks._token_review_response(body, authenticated=True, **user)
 
     eks._authenticate_token_review = review
-    eks._k3s_gateway_host = lambda client, network: "127.0.0.1"
+    eks._k3s_gateway_host = lambda client, network: settings.address
 
 
 def _user(control_planes: ControlPlanes, key: Key, body: dict[str, Any], auth_token: str) -> dict[str, Any] | None:
