@@ -15,6 +15,8 @@ import xml.etree.ElementTree
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TOOLS = pathlib.Path(sys.prefix) / "bin"
 KUBERNETES = ROOT / ".local" / "bin" / "kubernetes"
+# What an environment of this version gets.
+KUBECTL = ROOT / ".aws-sam" / "build" / "KubectlLayer136" / "kubectl" / "kubectl"
 
 
 @dataclasses.dataclass
@@ -28,7 +30,7 @@ class Count:
 
 def go(title: str, folder: str, *arguments: str) -> Count:
     """Runs Go tests; prints the output of those that failed."""
-    environment = os.environ | {"KUBERNETES_BINARY": str(KUBERNETES), "CGO_ENABLED": "0"}
+    environment = os.environ | {"KUBERNETES_BINARY": str(KUBERNETES), "KUBECTL_BINARY": str(KUBECTL), "CGO_ENABLED": "0"}
     process = subprocess.Popen(
         ["go", "test", "-json", "-trimpath", *arguments],
         cwd=ROOT / folder,

@@ -21,6 +21,9 @@ import (
 // Binary names the environment variable with the path of the local control plane's binary.
 const Binary = "KUBERNETES_BINARY"
 
+// Kubectl names the environment variable with the path of the deployed layer's kubectl.
+const Kubectl = "KUBECTL_BINARY"
+
 // administrator is the user of Server.Config.
 const administrator = "local-admin"
 
@@ -93,16 +96,29 @@ func (s *Server) awaitReady(t *testing.T, file string, exited <-chan error) {
 	}
 }
 
-// Kubectl runs kubectl with input and returns what it prints.
+// Kubectl runs kubectl with input and returns what it prints; it ends the test when that fails.
 func (s *Server) Kubectl(t *testing.T, input string, arguments ...string) string {
 	t.Helper()
-	command := exec.CommandContext(t.Context(), s.binary, append([]string{"kubectl", "--kubeconfig", s.Kubeconfig}, arguments...)...)
-	command.Stdin = strings.NewReader(input)
-	out, err := command.CombinedOutput()
+	out, err := s.TryKubectl(t, input, arguments...)
 	if err != nil {
 		t.Fatalf("kubectl %s: %s\n%s", strings.Join(arguments, " "), err, out)
 	}
-	return string(out)
+	return out
+}
+
+// TryKubectl runs kubectl with input and returns what it prints. It is the layer's kubectl where
+// [Kubectl] names it, or else the control plane's own of the same version.
+func (s *Server) TryKubectl(t *testing.T, input string, arguments ...string) (string, error) {
+	t.Helper()
+	program := []string{s.binary, "kubectl"}
+	if layer := os.Getenv(Kubectl); layer != "" {
+		program = []string{layer}
+	}
+	arguments = append(append(program[1:], "--kubeconfig", s.Kubeconfig), arguments...)
+	command := exec.CommandContext(t.Context(), program[0], arguments...)
+	command.Stdin = strings.NewReader(input)
+	out, err := command.CombinedOutput()
+	return string(out), err
 }
 
 // Mutations returns the mutating requests by the administrator that the API server has logged for
