@@ -180,7 +180,7 @@ func TestLiveDifferential(t *testing.T) {
 			if tc.Differs != "" {
 				return
 			}
-			want, got := objects(t, server, tc, sides["kubectl"]), objects(t, server, tc, sides["ours"])
+			want, got := held(t, server, tc, sides["kubectl"]), held(t, server, tc, sides["ours"])
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("%s\nobjects (-kubectl +ours):\n%s", tc.Reason, diff)
 			}
@@ -198,8 +198,8 @@ func prepare(t *testing.T, server *kubetest.Server, s step) {
 	server.Kubectl(t, s.stream(t), arguments...)
 }
 
-// objects are what a side holds at the end, by kind and name, without what differs from side to side.
-func objects(t *testing.T, server *kubetest.Server, tc differential, namespace string) map[string]any {
+// held are what a side holds at the end, by kind and name, without what differs from side to side.
+func held(t *testing.T, server *kubetest.Server, tc differential, namespace string) map[string]any {
 	t.Helper()
 	kinds := compared
 	for _, kind := range tc.Also {
