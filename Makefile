@@ -53,6 +53,11 @@ test: linux ## Runs the whole test suite, setting up what is missing.
 faults: ready ## Throws every fault at every state (minutes; `make test` has one for each state).
 	@FAULTS=all $(CLOUD)/bin/python -m pytest --quiet --no-header -p no:cacheprovider tests/faults
 
+.PHONY: sam-local
+sam-local: linux ## Runs the state machine with its stages in SAM local's containers, and each function by its event (needs Docker).
+	@$(MAKE) --no-print-directory -j3 ready
+	@$(CLOUD)/bin/python -m samlocal
+
 .PHONY: verify
 verify: $(CLOUD)/.done $(SAM)/.done ## Checks format, lint, generated files and a clean tree.
 	@$(CLOUD)/bin/python -m suite.verify

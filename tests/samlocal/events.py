@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import datetime
 import json
 from typing import Any
 
@@ -45,6 +46,8 @@ def result_paths() -> dict[str, str]:
 def event(state: str, recorded: Recorded) -> Any:
     """The event of a state's function, with the environment at hand in place of the one in the file."""
     document = json.loads((FOLDER / f"{state.lower()}.json").read_text())
+    if "entered" in document:
+        document["entered"] = datetime.datetime.now(datetime.UTC).isoformat()
     source = recorded.inputs.get(state) or recorded.inputs["Complete"]
     return _filled(document.get("state", document), source, document)
 
