@@ -2,7 +2,9 @@ package kube_test
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -149,5 +151,17 @@ func TestBadObjects(t *testing.T) {
 				t.Errorf("%s: code %q, want %q: %v", tc.reason, got, tc.code, err)
 			}
 		})
+	}
+}
+
+func TestListsAreBounded(t *testing.T) {
+	fake := kubetest.NewFake(t)
+	for i := range 5001 {
+		name := fmt.Sprint(i)
+		fake.Put("/api/v1/namespaces/shop/configmaps/"+name, `{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"`+name+`","namespace":"shop"}}`)
+	}
+	_, err := newClient(t, fake.Config()).List(t.Context(), "cm", "shop", "")
+	if fault.CodeOf(err) != fault.Failed || !strings.Contains(err.Error(), "more than 5000") {
+		t.Errorf("List: %v", err)
 	}
 }

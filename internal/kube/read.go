@@ -9,13 +9,19 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/harmonix-eks/environment-provider/internal/fault"
 )
 
 // patchManager is the field manager of `kubectl patch`.
 const patchManager = "kubectl-patch"
 
-// pageSize is kubectl's own.
-const pageSize = 500
+const (
+	// pageSize is kubectl's own.
+	pageSize = 500
+	// listLimit bounds what a list keeps in memory, of which a function has little.
+	listLimit = 5000
+)
 
 // Get reads one object. resource is what people write: service, svc, deployments.apps.
 func (c *Client) Get(ctx context.Context, resource, namespace, name string) (*unstructured.Unstructured, error) {
@@ -58,6 +64,10 @@ func (c *Client) items(ctx context.Context, mapping *meta.RESTMapping, namespace
 			return nil, err
 		}
 		items = append(items, page.Items...)
+		if len(items) > listLimit {
+			return nil, fault.New(fault.Failed, "list %s: there are more than %d", mapping.Resource.Resource, listLimit).
+				WithNext("Ask for less, by a namespace, a name or labels.")
+		}
 		if options.Continue = page.GetContinue(); options.Continue == "" {
 			return items, nil
 		}

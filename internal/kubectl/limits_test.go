@@ -194,3 +194,13 @@ func TestScalars(t *testing.T) {
 		}
 	}
 }
+
+// What a path finds is bounded before it is put together.
+func TestLargeValue(t *testing.T) {
+	f := newFunction(t)
+	f.fake.Put(maps+"wide", `{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"wide","namespace":"shop"},"data":{"a":"`+strings.Repeat("x", 4<<20)+`"}}`)
+	_, code, message := f.invoke(t, event("Create", "KubernetesObjectValue", `"ObjectType":"cm","ObjectName":"wide","ObjectNamespace":"shop","JsonPath":"@}{@}{@}{@"`))
+	if code != "Failed" || !strings.Contains(message, "JsonPath finds more than") {
+		t.Errorf("%s %.200s", code, message)
+	}
+}

@@ -124,8 +124,12 @@ func (q query) attempt(ctx context.Context, client *kube.Client, end time.Time) 
 	if err != nil {
 		return "", err
 	}
-	var text bytes.Buffer
-	if err := q.template.Execute(&text, content); err != nil {
+	var text limited
+	err = q.template.Execute(&text, content)
+	if text.over {
+		return "", errTooLarge
+	}
+	if err != nil {
 		// Such as an index beyond the end of a list that will have grown next time.
 		// The error's own text can quote the object.
 		f := fault.New(fault.Failed, "JsonPath {%s} does not fit what was read", q.path)
@@ -133,6 +137,26 @@ func (q query) attempt(ctx context.Context, client *kube.Client, end time.Time) 
 		return "", f
 	}
 	return text.String(), nil
+}
+
+// limited is a buffer of what can be answered at all: a path such as {..} repeats every part of an
+// object once more for each that it is in.
+type limited struct {
+	bytes.Buffer
+	over bool
+}
+
+// errTooLarge is the error of a path that finds more.
+var errTooLarge = fault.New(fault.Failed, "JsonPath finds more than the %d bytes that Lambda returns", answerLimit).
+	WithField("/ResourceProperties/JsonPath").
+	WithNext("Ask for less by ObjectName, ObjectLabels or JsonPath.")
+
+// Write implements io.Writer.
+func (l *limited) Write(text []byte) (int, error) {
+	if l.over = l.over || l.Len()+len(text) > answerLimit; l.over {
+		return 0, errTooLarge
+	}
+	return l.Buffer.Write(text)
 }
 
 // read reads the named object, or those that the labels select as the List that kubectl makes of
@@ -163,7 +187,7 @@ func (q query) read(ctx context.Context, client *kube.Client) (any, error) {
 // final reports whether another attempt would fail alike.
 func final(err error) bool {
 	return apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err) || apierrors.IsBadRequest(err) ||
-		fault.CodeOf(err) == fault.AccessDenied
+		fault.CodeOf(err) == fault.AccessDenied || errors.Is(err, errTooLarge)
 }
 
 // timedOut says what was waited for in vain. Its first words are those of the CDK's handler. What
