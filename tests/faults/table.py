@@ -36,8 +36,8 @@ IN_PROGRESS = {
 }
 """Attempts of each state while it is told InProgress."""
 
-LATE = 4
-"""Seconds by which an answer comes too late for a Task that has been given 2."""
+GIVEN, LATE = 4, 6
+"""Seconds that a Task is given, and by which an answer then comes too late."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,7 +84,7 @@ FAULTS = {
         # No state names it: the catch-all has it.
         _lambdas("Something.Unheard", ONCE),
         Fault("slow", Delay(0.5), ONCE, ""),
-        Fault("late", Delay(LATE), LAMBDA, "Internal", "States.Timeout", timeout=2),
+        Fault("late", Delay(LATE), LAMBDA, "Internal", "States.Timeout", timeout=GIVEN),
         Fault("refused", Cut(made=False), LAMBDA, "Internal", "Lambda.SdkClientException"),
         Fault("cut", Cut(made=True), LAMBDA, "Internal", "Lambda.SdkClientException"),
         Fault("killed", Kill(), LAMBDA, "Internal", "Runtime.ExitError", alone=True),

@@ -1,6 +1,6 @@
 """Every fault at every state: the attempts, the path and the end, with a record and the lock given back.
 
-One fault at each state by default; FAULTS=all plays all of them.
+One fault at each state by default; FAULTS=all plays all of them, FAULTS=Lock,Access all at these states.
 """
 
 from __future__ import annotations
@@ -21,7 +21,17 @@ from localcloud.proxy import Cut
 
 SHORT = [Scenario(state, *chosen) for state, chosen in EACH_STATE.items()]
 ALL = [Scenario(state, fault, once) for state in IN_PROGRESS for fault in FAULTS for once in (True, False)]
-SCENARIOS = ALL if os.environ.get("FAULTS") == "all" else SHORT
+
+
+def chosen() -> list[Scenario]:
+    """What is played: once and for ever are the same for what ends an execution at once."""
+    states = os.environ.get("FAULTS", "")
+    if not states:
+        return SHORT
+    return [s for s in ALL if (states == "all" or s.state in states.split(",")) and not (s.once and s.attempts == 1)]
+
+
+SCENARIOS = chosen()
 
 Played = dict[Scenario, tuple[str, Outcome]]
 
@@ -114,13 +124,13 @@ def played_by_second(played: Played, second: Stage) -> dict[Scenario, Outcome]:
     requests = examples.requests()
     of: dict[str, list[Scenario]] = {}
     for scenario in SHORT:
-        if scenario.error and scenario.state not in UNRECORDED:
+        if scenario in played and scenario.error and scenario.state not in UNRECORDED:
             of.setdefault(played[scenario][0], []).append(scenario)
 
     def play(name: str) -> dict[Scenario, Outcome]:
         return {scenario: second.play(scenario, requests[name]) for scenario in of[name]}
 
-    with ThreadPoolExecutor(len(of)) as executor:
+    with ThreadPoolExecutor(max(len(of), 1)) as executor:
         return {scenario: outcome for part in executor.map(play, of) for scenario, outcome in part.items()}
 
 
@@ -129,7 +139,7 @@ UNRECORDED = ("RecordFailure",)
 
 
 def test_interpreters_agree_on_failures(played: Played, played_by_second: dict[Scenario, Outcome]) -> None:
-    assert len(played_by_second) >= 10
+    assert len(played_by_second) >= (10 if set(SHORT) <= set(played) else 0)
     for scenario, outcome in played_by_second.items():
         one, other = played[scenario][1], outcome
         assert other.calls == one.calls, scenario

@@ -12,7 +12,8 @@ from demo.execution import DEFINITION
 
 FOLDER = ROOT / "tests" / "events"
 
-_CHANGING = ("seconds", "consoleUrl", "startedAt", "endedAt")
+_CHANGING = ("seconds", "consoleUrl", "startedAt", "endedAt", "objects")
+"""Times, and what was changed: the objects of a cluster that a stage had to write."""
 
 
 class Recorded:
@@ -66,7 +67,7 @@ def answer(state: str, recorded: Recorded) -> Any:
 
 
 def settled(document: Any) -> Any:
-    """A document without times, and as if nothing had been changed."""
+    """A document without what differs, and as if nothing had been changed."""
     if isinstance(document, dict):
         kept = {k: settled(v) for k, v in document.items() if k not in _CHANGING}
         return kept | ({"change": "unchanged"} if kept.get("change") else {})
