@@ -17,13 +17,15 @@ sys.path[:0] = [path for path in PATHS if path not in sys.path]
 # The local cloud and the demo's helpers start Python programs of these packages.
 os.environ["PYTHONPATH"] = os.pathsep.join(PATHS)
 
-from demo import deploy
+from demo import deploy, given
 from demo.cloud import ROOT, Cloud
 from e2e import instance, slow
-from e2e.provider import Environment, Provider, example
+from e2e.provider import Environment, Provider, Request, example
 from e2e.world import World
+from localcloud.snapshot import Snapshot
 
-EXAMPLES = ("fargate", "managed-nodes", "node-options", "other-region", "private-api")
+# Together they have each pair of {Fargate, managed} × {new, existing VPC} × {public, private} × {created, supplied administrator}.
+EXAMPLES = ("fargate", "isolated", "managed-nodes", "node-options", "other-region", "private-api", "shared-vpc")
 
 
 @pytest.fixture(scope="session")
@@ -65,9 +67,20 @@ def world(cloud: Cloud) -> World:
 
 
 @pytest.fixture(scope="session")
-def examples(provider: Provider) -> dict[str, Environment]:
+def requests(cloud: Cloud) -> dict[str, Request]:
+    """The requests of docs/examples, and what they take as given."""
+    return {name: given.provide(cloud, example(name)) for name in EXAMPLES}
+
+
+@pytest.fixture(scope="session")
+def before(world: World, requests: dict[str, Request]) -> Snapshot:
+    """The networks of the target account before the examples are made."""
+    return world.network()
+
+
+@pytest.fixture(scope="session")
+def examples(provider: Provider, requests: dict[str, Request], before: Snapshot) -> dict[str, Environment]:
     """The environments of docs/examples, all of them started at the same moment."""
-    requests = {name: example(name) for name in EXAMPLES}
     executions = {name: provider.start(request) for name, request in requests.items()}
     return {
         name: Environment(requests[name], provider.wait(execution).succeeded()) for name, execution in executions.items()

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from typing import Any
 
 from demo.cloud import Cloud
-from localcloud import calls
+from localcloud import calls, snapshot
 from localcloud.layout import Layout
+from localcloud.snapshot import Snapshot
 
 REGIONS = ("us-east-1", "eu-west-1")
 
@@ -32,6 +33,11 @@ class World:
         """All stacks by name."""
         pages = self.cloud.client("cloudformation", account, region).get_paginator("describe_stacks").paginate()
         return {stack["StackName"]: stack for page in pages for stack in page["Stacks"]}
+
+    def network(self) -> Snapshot:
+        """Everything that EC2 knows of the target account, in all regions."""
+        found = snapshot.services(self.layout)
+        return {key: value for key, value in found.items() if key.startswith("ec2.") and f"/{self.cloud.target_account}/" in key}
 
     def roles(self, account: str) -> dict[str, dict[str, Any]]:
         """All roles by name."""

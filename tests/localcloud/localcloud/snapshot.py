@@ -27,10 +27,16 @@ _RESTLESS = {"events", "leases"}
 """Kinds that a cluster at rest goes on writing."""
 
 
-def take(layout: Layout) -> Snapshot:
-    """The local cloud as it is now."""
+def services(layout: Layout) -> Snapshot:
+    """The AWS services as they are now, without what is in clusters."""
     with urllib.request.urlopen(read_env(layout)["LOCALCLOUD_STATE"], timeout=60) as response:
         entries: Snapshot = json.load(response)
+    return entries
+
+
+def take(layout: Layout) -> Snapshot:
+    """The local cloud as it is now."""
+    entries = services(layout)
     folders = [description.parent for description in layout.clusters.glob("*/cluster.json")]
     with concurrent.futures.ThreadPoolExecutor() as executor:
         for objects in executor.map(_objects, folders):

@@ -20,6 +20,7 @@ from localcloud.extension import (
     invocations,
     lambdas,
     managed_policies,
+    network,
     provisioned,
     record,
     rights,
@@ -50,4 +51,5 @@ def install(settings: Settings) -> None:
     for resource in (*ec2.resources(), *endpoints.resources(), *iam.resources(), *eks.install(settings)):
         cloudformation.register(resource)
     ec2.install()
+    network.install()
     services.install(settings)
