@@ -58,6 +58,11 @@ sam-local: linux ## Runs the state machine with its stages in SAM local's contai
 	@$(MAKE) --no-print-directory -j3 ready
 	@$(CLOUD)/bin/python -m samlocal
 
+.PHONY: test-all
+test-all: linux ## Runs the test suite with every fault, and all sixteen combinations of nodes, VPC, API and administrator.
+	@$(MAKE) --no-print-directory -j3 ready
+	@$(CLOUD)/bin/python -m suite --all
+
 .PHONY: verify
 verify: $(CLOUD)/.done $(SAM)/.done ## Checks format, lint, generated files and a clean tree.
 	@$(CLOUD)/bin/python -m suite.verify

@@ -14,6 +14,10 @@ func existingVPC(ctx context.Context, s subject) ([]finding.Finding, error) {
 	if !s.request.ExistingVPC() {
 		return nil, nil
 	}
-	earlier := vpc.Earlier(s.stacks[s.names.NetworkStack].Parameters)
+	before := s.stacks[s.names.NetworkStack].Parameters
+	if s.exists(s.names.NetworkStack) && before["VpcId"] != s.request.VPCID {
+		return nil, nil // another VPC is refused, whatever it is like
+	}
+	earlier := vpc.Earlier(before)
 	return vpc.Survey(ctx, ec2.NewFromConfig(s.config), s.request, earlier, s.live != "")
 }

@@ -28,6 +28,19 @@ from localcloud.snapshot import Snapshot
 EXAMPLES = ("fargate", "isolated", "managed-nodes", "node-options", "other-region", "private-api", "shared-vpc")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Names the tests that are long."""
+    config.addinivalue_line("markers", "matrix: every combination of a request's choices; run with -m matrix")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves the long tests to whoever asks for them."""
+    if not config.option.markexpr:
+        long = [item for item in items if item.get_closest_marker("matrix")]
+        config.hook.pytest_deselected(items=long)
+        items[:] = [item for item in items if item not in long]
+
+
 @pytest.fixture(scope="session")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     """A local cloud of this session's own, with the orchestrator and the environment role deployed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -17,15 +18,20 @@ EXISTING = ("isolated", "other-region", "shared-vpc")
 
 
 def test_what_was_there_is_as_it_was(world: World, before: Snapshot, examples: dict[str, Environment]) -> None:
-    assert {examples[name].request["vpcConfiguration"] for name in EXISTING} == {"use_existing"}
+    was = _inside(before, [examples[name].request["vpcId"] for name in EXISTING])
+    assert {key.partition("/")[0] for key in was} >= {"ec2._vpcs", "ec2._subnets", "ec2._route_tables", "ec2._nat_gateways", "ec2._vpc_endpoints"}
     now = world.network()
-    was = {key: value for key, value in before.items() if key in now or "/222222222222/" in key}
-    changes = differences(was, {key: value for key, value in now.items() if key in was})
-    tags = [line for line in changes if line.startswith("changed ec2._tags/")]
-    assert [line for line in changes if line not in tags] == []
+    changes = differences(was, {key: now[key] for key in was if key in now})
     # Tags were asked for, in one VPC.
     subnets = {s["SubnetId"] for s in _subnets(world, examples["shared-vpc"])}
-    assert {line.removeprefix("changed ec2._tags/222222222222/us-east-1/").partition(":")[0].partition("[")[0].partition(".")[0] for line in tags} <= subnets
+    assert [line for line in changes if not line.startswith("changed ec2._tags/") or not any(s in line for s in subnets)] == []
+
+
+def _inside(entries: Snapshot, vpcs: list[str]) -> Snapshot:
+    """The entries of VPCs and of what is in them, tags included."""
+    of_vpcs = {key for key, value in entries.items() if any(vpc in key or vpc in json.dumps(value) for vpc in vpcs)}
+    identifiers = {key.rpartition("/")[2] for key in of_vpcs}
+    return {key: value for key, value in entries.items() if key in of_vpcs or key.rpartition("/")[2] in identifiers}
 
 
 def test_what_was_added_is_marked(world: World, examples: dict[str, Environment]) -> None:
@@ -105,16 +111,19 @@ def test_api_is_opened_and_closed_in_place(world: World, provider: Provider, exa
 @pytest.fixture(scope="module")
 def vpcs(cloud: Cloud, examples: dict[str, Environment]) -> dict[str, str]:
     """VPCs with a way to the internet, without one, in another region, and of another account."""
-    found = {name: examples[name].request["vpcId"] for name in EXISTING}
-    ec2 = cloud.client("ec2", cloud.platform_account)
-    return found | {"other account": ec2.describe_vpcs()["Vpcs"][0]["VpcId"]}
+    return {
+        "shared": examples["shared-vpc"].request["vpcId"],
+        "isolated": given.vpc(cloud, "network-elsewhere", "us-east-1", isolated=True),
+        "other region": examples["other-region"].request["vpcId"],
+        "other account": cloud.client("ec2", cloud.platform_account).create_vpc(CidrBlock="10.90.0.0/16")["Vpc"]["VpcId"],
+    }
 
 
 REFUSED: dict[str, tuple[str, dict[str, Any], str, str, str]] = {
-    "other region": ("other-region", {}, "InvalidRequest", "/vpcId", "has no VPC"),
+    "other region": ("other region", {}, "InvalidRequest", "/vpcId", "has no VPC"),
     "other account": ("other account", {}, "InvalidRequest", "/vpcId", "has no VPC"),
-    "foreign subnet": ("shared-vpc", {"subnetIds": ["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"]}, "InvalidRequest", "/subnetIds", "is no subnet of"),
-    "isolated": ("isolated", {"chart": {"repository": "oci://222222222222.dkr.ecr.us-east-1.amazonaws.com/charts"}}, "PreflightFailed", "/vpcId", "to the AWS service eks"),
+    "foreign subnet": ("shared", {"subnetIds": ["subnet-01234567", "subnet-89abcdef"]}, "InvalidRequest", "/subnetIds", "is no subnet of"),
+    "isolated": ("isolated", {"chart": {"repository": "oci://mirror.example.com/charts"}}, "PreflightFailed", "/vpcId", "to the AWS service eks"),
     "internet": ("isolated", {"interfaceEndpoints": ["eks"]}, "PreflightFailed", "/chart/repository", "comes from the internet"),
 }
 
@@ -129,11 +138,9 @@ def test_vpc_that_does_not_serve_is_refused(world: World, provider: Provider, vp
     assert not [name for name in world.stacks("222222222222") if "refused" in name]
 
 
-def test_environment_keeps_its_vpc(cloud: Cloud, provider: Provider, examples: dict[str, Environment]) -> None:
+def test_environment_keeps_its_vpc(provider: Provider, vpcs: dict[str, str], examples: dict[str, Environment]) -> None:
     request = examples["shared-vpc"].request
-    elsewhere = given.vpc(cloud, "network-elsewhere", "us-east-1", isolated=False)
-    cause = provider.run(request | {"vpcId": elsewhere}).failed("InvalidRequest")
-    assert cause["field"] == "/vpcId"
+    assert provider.run(request | {"vpcId": vpcs["isolated"]}).failed("InvalidRequest")["field"] == "/vpcId"
     moved = {k: v for k, v in request.items() if k not in ("vpcId", "tagSubnets")} | {"vpcConfiguration": "create_new"}
     assert provider.run(moved).failed("InvalidRequest")["field"] == "/vpcConfiguration"
 

@@ -98,8 +98,12 @@ UNIT = ("./functions/...", "./internal/...", "./infra/templates/...", "./statema
 
 
 def main() -> int:
-    """Runs the groups in the order of their speed."""
+    """Runs the groups in the order of their speed; with --all the long ones too."""
     total, started = Count(), time.monotonic()
+    long = ()
+    if "--all" in sys.argv[1:]:
+        os.environ["FAULTS"] = "all"
+        long = (("every combination", lambda t: python(t, "tests/e2e", "-m", "matrix")),)
     for title, run in (
         ("unit and contract tests", lambda t: go(t, ".", f"-skip={LIVE}", *UNIT)),
         ("against a real API server", lambda t: go(t, ".", f"-run={LIVE}", "-timeout=5m", "./internal/...")),
@@ -107,6 +111,7 @@ def main() -> int:
         ("local cloud", lambda t: python(t, "tests/localcloud/tests")),
         ("end to end", lambda t: python(t, "tests/e2e")),
         ("second interpreter and faults", lambda t: python(t, "tests/faults")),
+        *long,
     ):
         print(f"== {title}", flush=True)
         begun = time.monotonic()
