@@ -153,11 +153,11 @@ class Provider:
         """Starts an execution, as a user does; returns its ARN."""
         return self.states.start_execution(stateMachineArn=self.machine, input=json.dumps(request))["executionArn"]
 
-    def wait(self, arn: str) -> Execution:
+    def wait(self, arn: str, patience: float = _PATIENCE) -> Execution:
         """The execution once it has ended."""
-        end = time.monotonic() + _PATIENCE
+        end = time.monotonic() + patience
         while (description := self.states.describe_execution(executionArn=arn))["status"] == "RUNNING":
-            assert time.monotonic() < end, f"{arn} runs for more than {_PATIENCE:.0f} s"
+            assert time.monotonic() < end, f"{arn} runs for more than {patience:.0f} s"
             time.sleep(0.05)
         return Execution(arn, description, execution.events(self.states, arn))
 

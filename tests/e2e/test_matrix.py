@@ -23,6 +23,8 @@ BATCHES = {
     ),
 }
 
+PATIENCE = 600.0
+
 
 @pytest.mark.matrix
 @pytest.mark.parametrize("batch", BATCHES)
@@ -34,4 +36,4 @@ def test_combinations_are_what_was_asked_for(cloud: Cloud, tmp_path: pathlib.Pat
         provider, world = Provider.of(other), World(other)
         requests = [given.provide(other, example(name)) for name in BATCHES[batch]]
         for request, arn in [(request, provider.start(request)) for request in requests]:
-            combination.check(other, world, Environment(request, provider.wait(arn).succeeded()))
+            combination.check(other, world, Environment(request, provider.wait(arn, PATIENCE).succeeded()))
