@@ -339,7 +339,7 @@ func TestForeignAddress(t *testing.T) {
 // TestDeadline is of handlers that do not come to an end by themselves.
 func TestDeadline(t *testing.T) {
 	stuck := make(chan struct{})
-	defer close(stuck)
+	t.Cleanup(func() { close(stuck) })
 	cases := map[string]struct {
 		reason string
 		handle customresource.Handler
@@ -356,8 +356,9 @@ func TestDeadline(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			c := newCloudFormation(t)
-			ctx, cancel := context.WithTimeout(t.Context(), 400*time.Millisecond)
+			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 			defer cancel()
 			if err := c.responder(io.Discard).Serve(ctx, c.event(customresource.Update, "thing"), tc.handle); err != nil {
 				t.Fatal(err)

@@ -234,7 +234,7 @@ spec:
 		} {
 			start := time.Now()
 			_, err := client.Apply(ctx, object(t, text), kube.WriteOptions{})
-			if took := time.Since(start); fault.CodeOf(err) != fault.Failed || took > 2*time.Second {
+			if took := time.Since(start); fault.CodeOf(err) != fault.Failed || took > 4*time.Second {
 				t.Errorf("%s: %v after %s", reason, err, took)
 			}
 		}
