@@ -269,6 +269,26 @@ func TestLive(t *testing.T) {
 		// The failed revision is upgraded from, as Helm's own command line does.
 		l.apply(t, "1.0.0", helm.Release{Name: "stuck", Namespace: "default", Wait: true, Values: map[string]any{"message": "again"}})
 	})
+	t.Run("Abandon", func(t *testing.T) {
+		release := helm.Release{Name: "left", Namespace: "default", Wait: true, Timeout: time.Second, Values: nowhere()}
+		l.fails(t, "1.0.0", release)
+		helmClient := helm.New(l.client, helm.Options{})
+		if done, err := helmClient.Abandon(t.Context(), release); !done || err != nil {
+			t.Errorf("Abandon: %t, %v", done, err)
+		}
+		if got := l.revisions(t, "left") + l.message(t, "left"); got != "" {
+			t.Errorf("of what was never deployed there is %s", got)
+		}
+		// An upgrade that fails leaves what was deployed.
+		l.apply(t, "1.0.0", helm.Release{Name: "left", Namespace: "default"})
+		l.fails(t, "1.0.0", release)
+		if done, err := helmClient.Abandon(t.Context(), release); done || err != nil {
+			t.Errorf("Abandon of a release that was deployed: %t, %v", done, err)
+		}
+		if got := l.message(t, "left"); got == "" {
+			t.Error("the deployed release is gone")
+		}
+	})
 	t.Run("Atomic", func(t *testing.T) {
 		t.Parallel()
 		release := helm.Release{Name: "atomic", Namespace: "default", Atomic: true, Timeout: 3 * time.Second}

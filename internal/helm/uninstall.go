@@ -42,6 +42,33 @@ func (c *Client) Uninstall(ctx context.Context, release Release) (kube.Change, e
 	}
 }
 
+// Abandon uninstalls what a failed first installation left, and reports whether there was such. A
+// release that has ever been deployed, or that something works on, is left alone.
+func (c *Client) Abandon(ctx context.Context, release Release) (bool, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	release.Wait, release.Atomic = false, false
+	o := &operation{Client: c, wanted: release}
+	o.timeout, o.limit = limits(ctx, release)
+	if err := o.begin(ctx); err != nil {
+		return false, err
+	}
+	revisions, err := o.config.Releases.History(release.Name)
+	if errors.Is(err, driver.ErrReleaseNotFound) || err == nil && len(revisions) == 0 {
+		return false, nil
+	}
+	if err != nil {
+		return false, classify(err, "read "+release.String())
+	}
+	for _, revision := range revisions {
+		if revision.Info.Status != helmrelease.StatusFailed {
+			return false, nil
+		}
+	}
+	_, err = o.uninstall(ctx)
+	return err == nil, err
+}
+
 // uninstall uninstalls once.
 func (o *operation) uninstall(ctx context.Context) (kube.Change, error) {
 	if err := o.begin(ctx); err != nil {

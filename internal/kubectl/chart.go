@@ -8,6 +8,7 @@ import (
 
 	"sigs.k8s.io/yaml"
 
+	"github.com/harmonix-eks/environment-provider/internal/fault"
 	"github.com/harmonix-eks/environment-provider/internal/helm"
 	"github.com/harmonix-eks/environment-provider/internal/kube"
 )
@@ -61,6 +62,9 @@ func (h *Handler) install(ctx context.Context, event Event) ([]kube.Result, erro
 	}
 	client := helm.New(cluster, helm.Options{Patience: h.options.ChartPatience})
 	results, err := client.Apply(ctx, chart, wanted)
+	if err != nil && event.RequestType == Create && event.ofStack() {
+		return results, abandon(ctx, client, wanted, err)
+	}
 	if err != nil || event.RequestType != Update ||
 		event.OldProperties.Text("ClusterName") != event.Properties.Text("ClusterName") {
 		return results, err
@@ -72,6 +76,19 @@ func (h *Handler) install(ctx context.Context, event Event) ([]kube.Result, erro
 	}
 	change, err := client.Uninstall(ctx, before)
 	return append(results, releaseResult(before, change, err)), err
+}
+
+// abandon uninstalls what a failed creation installed, as undo deletes objects, and for its reasons.
+func abandon(ctx context.Context, client *helm.Client, wanted helm.Release, cause error) error {
+	f := *fault.As(cause)
+	done, err := client.Abandon(ctx, wanted)
+	switch {
+	case err != nil:
+		f.Message += "; what was installed is left behind"
+	case done:
+		f.Message += "; what was installed is uninstalled again"
+	}
+	return &f
 }
 
 // uninstall uninstalls a release. One whose cluster is gone went with it.

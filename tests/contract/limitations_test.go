@@ -60,7 +60,7 @@ var tests = map[string][]string{
 	"Response object is too long":                                 {"internal/customresource TestAnswerFits"},
 	"helm timeout == Lambda timeout":                              {"internal/helm TestLive/CutOff", "internal/customresource TestDeadline"},
 	"another operation (install/upgrade/rollback) is in progress": {"internal/helm TestLive/Recover"},
-	"atomic missing/ineffective":                                  {"internal/helm TestLive/Atomic"},
+	"atomic missing/ineffective":                                  {"internal/helm TestLive/Atomic", "internal/helm TestLive/Abandon"},
 	"parallel charts conflict on same CRD; CRDs not ready":        {"internal/kubectl TestLiveResources/KindAfterItsObject", "internal/helm TestLive/Definitions"},
 	"Helm uninstall doesn't wait":                                 {"internal/helm TestLive/InstallUpgradeUninstall"},
 	"Namespace/Release change leaves old release":                 {"internal/kubectl TestLiveCharts"},
