@@ -9,42 +9,56 @@ import (
 
 // capacityManaged is a managed node group and its launch template.
 //
-// The node group has no name of its own: its role, subnets and image type are create-only, and a
-// replacement under a fixed name would collide with what it replaces (aws-traps.md, row 1.23). What
-// can be a property of the launch template is one, so that a change of it rolls through the nodes
-// instead of replacing the group.
+// The node group has no name of its own: its role, subnets, image type, capacity type and list of
+// instance types are create-only, and a replacement under a fixed name would collide with what it
+// replaces (aws-traps.md, row 1.23). What can be a property of the launch template is one, so that a
+// change of it rolls through the nodes instead of replacing the group; several instance types cannot.
+//
+// The Capacity stage writes what no parameter carries into the template: labels, taints, and the
+// request's tags.
 func capacityManaged(t *template) {
 	t.describe("EKS environment: a managed node group")
 	t.identify()
 	roleARN := t.text("NodeRoleArn", "ARN of the nodes' role")
 	subnets := t.list("SubnetIds", "The private subnets")
-	instanceType := t.text("InstanceType", "EC2 instance type of the nodes")
+	instanceType := t.optional("InstanceType", "EC2 instance type of the nodes; empty: there are several")
+	instanceTypes := t.optional("InstanceTypes", "EC2 instance types of the nodes, comma-separated; empty: there is one")
 	amiType := t.text("AmiType", "Operating system and processor of the nodes")
+	capacityType := t.choice("CapacityType", "On-demand or spot instances", "ON_DEMAND", "SPOT")
 	version := t.text("KubernetesVersion", "Kubernetes minor version of the nodes, at most the cluster's")
 	t.choice("DiskDevice", "The device that images and containers lie on: /dev/xvdb with Bottlerocket, which keeps its system apart", rootDevice, dataDevice)
 	diskSize := t.number("DiskSize", "Size of that device in GiB")
 	minSize := t.number("MinSize", "Smallest number of nodes")
 	desired := t.number("DesiredSize", "Number of nodes: the requested one at the start, the live one in every update")
 	maxSize := t.number("MaxSize", "Largest number of nodes")
+	number := t.optional("MaxUnavailable", "How many nodes may be missing during an update; empty: a percentage of them may")
+	percentage := t.optional("MaxUnavailablePercentage", "Which percentage of the nodes may be missing during an update; empty: a number of them may")
+	one := t.when("OneInstanceType", awscdk.Fn_ConditionNot(empty(instanceType)))
+	byNumber := t.when("UnavailableByNumber", awscdk.Fn_ConditionNot(empty(number)))
 
-	launch := launchTemplate(t, instanceType, diskSize)
+	launch := launchTemplate(t, either(one, instanceType, awscdk.Aws_NO_VALUE()), diskSize)
 	group := awseks.NewCfnNodegroup(t.stack, jsii.String("NodeGroup"), &awseks.CfnNodegroupProps{
 		ClusterName:  sub("${Prefix}-${Name}-cluster"),
 		NodeRole:     roleARN,
 		Subnets:      elements(subnets),
 		AmiType:      amiType,
-		CapacityType: jsii.String("ON_DEMAND"),
+		CapacityType: capacityType,
 		Version:      version,
 		ScalingConfig: &awseks.CfnNodegroup_ScalingConfigProperty{
 			MinSize: minSize, DesiredSize: desired, MaxSize: maxSize,
 		},
-		UpdateConfig: &awseks.CfnNodegroup_UpdateConfigProperty{MaxUnavailable: jsii.Number(1)},
 		LaunchTemplate: &awseks.CfnNodegroup_LaunchTemplateSpecificationProperty{
 			Id: launch.Ref(),
 			// By number: "$Latest" is the same text after every change, and so never a change (row 1.25).
 			Version: launch.AttrLatestVersionNumber(),
 		},
 	})
+	group.AddPropertyOverride(jsii.String("UpdateConfig"), map[string]any{
+		"MaxUnavailable":           awscdk.Fn_ConditionIf(byNumber.LogicalId(), number, awscdk.Aws_NO_VALUE()),
+		"MaxUnavailablePercentage": awscdk.Fn_ConditionIf(byNumber.LogicalId(), awscdk.Aws_NO_VALUE(), percentage),
+	})
+	// In one place only: beside the launch template's EKS refuses them (aws-traps.md, row 1.26).
+	group.AddPropertyOverride(jsii.String("InstanceTypes"), awscdk.Fn_ConditionIf(one.LogicalId(), awscdk.Aws_NO_VALUE(), awscdk.Fn_Split(jsii.String(","), instanceTypes, nil)))
 	t.output("NodeGroupArn", "The node group", group.AttrArn(), nil)
 	t.output("LaunchTemplateId", "The launch template of its nodes", launch.Ref(), nil)
 }
@@ -78,24 +92,28 @@ func launchTemplate(t *template, instanceType *string, diskSize *float64) awsec2
 			MetadataOptions: &awsec2.CfnLaunchTemplate_MetadataOptionsProperty{
 				HttpEndpoint: jsii.String("enabled"),
 				HttpTokens:   jsii.String("required"),
-				// Two, as in Harmonix: the second hop is from the node to a pod's own network.
+				// Two, as in Harmonix: the second hop is from the node to a pod's own network. What the
+				// provider installs is told its region and VPC and has roles of its own, so it could do with
+				// one; applications that ask the instance for its region could not (aws-traps.md, row 5.14).
 				HttpPutResponseHopLimit: jsii.Number(2),
 			},
-			TagSpecifications: []any{instanceTags("instance"), instanceTags("volume")},
+			TagSpecifications: []any{instanceTags("instance"), instanceTags("volume"), instanceTags("network-interface")},
 		},
 	})
 }
 
-// instanceTags marks what the node group starts: tags of a stack or node group do not reach it.
+// instanceTags marks what the node group starts: tags of a stack or node group do not reach it. The
+// Capacity stage adds the request's.
 func instanceTags(kind string) *awsec2.CfnLaunchTemplate_TagSpecificationProperty {
 	tags := append(*named("${Prefix}-${Name}-node"), &awscdk.CfnTag{Key: jsii.String("eks-environment"), Value: sub("${Prefix}-${Name}")})
 	return &awsec2.CfnLaunchTemplate_TagSpecificationProperty{ResourceType: &kind, Tags: &tags}
 }
 
-// capacityFargate is the Fargate profile of an environment, one with Harmonix' three selectors: a
-// cluster makes and deletes one profile at a time (aws-traps.md, row 1.34), so that three of them
-// would take three times as long and select the same pods. It has no name of its own because
-// everything but its tags is create-only, as with a node group.
+// capacityFargate is the Fargate profile of an environment, one for all selectors: a cluster makes and
+// deletes one profile at a time (aws-traps.md, row 1.34), so that three of them would take three times
+// as long and select the same pods. It has no name of its own because everything but its tags is
+// create-only, as with a node group. The selectors here are Harmonix'; the Capacity stage writes
+// others of a request in their place.
 func capacityFargate(t *template) {
 	t.describe("EKS environment: a Fargate profile")
 	t.identify()

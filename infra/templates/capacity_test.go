@@ -1,6 +1,7 @@
 package templates_test
 
 import (
+	"maps"
 	"slices"
 	"testing"
 
@@ -57,21 +58,47 @@ func TestLaunchTemplate(t *testing.T) {
 
 // Everything create-only is pinned: another value is another node group (aws-traps.md, row 1.23).
 func TestNodeGroup(t *testing.T) {
-	s := deploy(t, templates.CapacityManaged, map[string]string{
-		"Prefix": "opa", "Name": "dev", "SubnetIds": "subnet-3,subnet-4", "MinSize": "1", "DesiredSize": "2", "MaxSize": "3",
-	})
-	want := map[string]any{
-		"ClusterName": "opa-dev-cluster", "NodeRole": "{NodeRoleArn}", "Subnets": []any{"subnet-3", "subnet-4"},
-		"AmiType": "{AmiType}", "CapacityType": "ON_DEMAND",
-		"Version":        "{KubernetesVersion}",
-		"ScalingConfig":  map[string]any{"MinSize": "1", "DesiredSize": "2", "MaxSize": "3"},
-		"UpdateConfig":   map[string]any{"MaxUnavailable": 1.0},
-		"LaunchTemplate": map[string]any{"Id": "{LaunchTemplate}", "Version": "{LaunchTemplate.LatestVersionNumber}"},
+	cases := map[string]struct {
+		reason string
+		values map[string]string
+		// group is what the node group has besides what all have, instance the launch template's type.
+		group    map[string]any
+		instance any
+	}{
+		"One": {
+			reason: "a single instance type is the launch template's",
+			values: map[string]string{"InstanceType": "m5.large", "MaxUnavailable": "1"},
+			group:  map[string]any{"UpdateConfig": map[string]any{"MaxUnavailable": "1"}}, instance: "m5.large",
+		},
+		"Several": {
+			reason: "several are the group's, and in one place only (row 1.26)",
+			values: map[string]string{"InstanceTypes": "m7g.large,m6g.large", "MaxUnavailablePercentage": "33"},
+			group:  map[string]any{"InstanceTypes": []any{"m7g.large", "m6g.large"}, "UpdateConfig": map[string]any{"MaxUnavailablePercentage": "33"}},
+		},
 	}
-	// Not there: a name, which a replacement would collide with; instance types and a disk size beside the
-	// launch template's (row 1.26); remote access, whose group EKS cannot delete (row 1.33).
-	if diff := cmp.Diff(want, s.resources()["NodeGroup"].Properties); diff != "" {
-		t.Errorf("node group (-want +got):\n%s", diff)
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			values := map[string]string{"Prefix": "opa", "Name": "dev", "SubnetIds": "subnet-3,subnet-4", "MinSize": "1", "DesiredSize": "2", "MaxSize": "3"}
+			maps.Copy(values, tc.values)
+			made := deploy(t, templates.CapacityManaged, values).resources()
+			want := map[string]any{
+				"ClusterName": "opa-dev-cluster", "NodeRole": "{NodeRoleArn}", "Subnets": []any{"subnet-3", "subnet-4"},
+				"AmiType": "{AmiType}", "CapacityType": "{CapacityType}",
+				"Version":        "{KubernetesVersion}",
+				"ScalingConfig":  map[string]any{"MinSize": "1", "DesiredSize": "2", "MaxSize": "3"},
+				"LaunchTemplate": map[string]any{"Id": "{LaunchTemplate}", "Version": "{LaunchTemplate.LatestVersionNumber}"},
+			}
+			maps.Copy(want, tc.group)
+			// Not there: a name, which a replacement would collide with; a disk size beside the launch
+			// template's (row 1.26); remote access, whose group EKS cannot delete (row 1.33).
+			if diff := cmp.Diff(want, made["NodeGroup"].Properties); diff != "" {
+				t.Errorf("%s: node group (-want +got):\n%s", tc.reason, diff)
+			}
+			data := made["LaunchTemplate"].Properties["LaunchTemplateData"].(map[string]any)
+			if data["InstanceType"] != tc.instance {
+				t.Errorf("%s: instance type of the launch template %v, want %v", tc.reason, data["InstanceType"], tc.instance)
+			}
+		})
 	}
 }
 

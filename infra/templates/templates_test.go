@@ -117,7 +117,7 @@ func TestInterface(t *testing.T) {
 		},
 		"capacity-managed": {
 			reason:     "takes network, identity and the cluster's version",
-			parameters: "AmiType DesiredSize DiskDevice DiskSize InstanceType KubernetesVersion MaxSize MinSize Name NodeRoleArn Prefix SubnetIds",
+			parameters: "AmiType CapacityType DesiredSize DiskDevice DiskSize InstanceType InstanceTypes KubernetesVersion MaxSize MaxUnavailable MaxUnavailablePercentage MinSize Name NodeRoleArn Prefix SubnetIds",
 			outputs:    "LaunchTemplateId NodeGroupArn",
 		},
 		"capacity-fargate": {

@@ -8,7 +8,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 
-	"github.com/harmonix-eks/environment-provider/infra/templates"
 	"github.com/harmonix-eks/environment-provider/internal/environment"
 	"github.com/harmonix-eks/environment-provider/internal/stack"
 	"github.com/harmonix-eks/environment-provider/internal/stage"
@@ -53,7 +52,11 @@ type capacity struct {
 }
 
 func (c capacity) fargate(ctx context.Context) (*environment.Capacity, error) {
-	spec := c.target.Spec(c.in.State.Names.CapacityStack, templates.CapacityFargate, FargateParameters(c.in.State))
+	template, err := FargateTemplate(c.in.State.Request)
+	if err != nil {
+		return nil, err
+	}
+	spec := c.target.Spec(c.in.State.Names.CapacityStack, template, FargateParameters(c.in.State))
 	out, err := c.engine.Converge(ctx, spec)
 	if err != nil {
 		return nil, err
@@ -74,7 +77,11 @@ func (c capacity) managed(ctx context.Context) (*environment.Capacity, error) {
 	if err != nil {
 		return nil, err
 	}
-	spec := c.target.Spec(name, templates.CapacityManaged, ManagedParameters(c.in.State, desired))
+	template, err := ManagedTemplate(c.in.State.Request)
+	if err != nil {
+		return nil, err
+	}
+	spec := c.target.Spec(name, template, ManagedParameters(c.in.State, desired))
 	spec.Kinds = kinds()
 	out, err := c.engine.Converge(ctx, spec)
 	if err != nil {

@@ -26,7 +26,7 @@ func state(ami string) environment.State {
 	request := environment.Request{
 		Prefix: "opa", Name: "dev", NodeType: environment.NodeTypeManaged, InstanceType: "m5.large", AMIType: ami,
 		NodeGroupMinSize: 2, NodeGroupDesiredSize: 3, NodeGroupMaxSize: 6, NodeGroupDiskSize: 50,
-	}
+	}.WithDefaults()
 	return environment.State{
 		Request:  request,
 		Names:    environment.NamesOf(request),
@@ -41,8 +41,16 @@ func TestParameters(t *testing.T) {
 		return map[string]string{
 			"Prefix": "opa", "Name": "dev", "NodeRoleArn": "arn:node", "SubnetIds": "subnet-3,subnet-4", "InstanceType": "m5.large",
 			"AmiType": ami, "KubernetesVersion": "1.36", "DiskDevice": device, "DiskSize": "50", "MinSize": "2", "DesiredSize": "4", "MaxSize": "6",
+			"InstanceTypes": "", "CapacityType": "ON_DEMAND", "MaxUnavailable": "1", "MaxUnavailablePercentage": "",
 		}
 	}
+	options := state("BOTTLEROCKET_ARM_64")
+	options.Request.InstanceType, options.Request.InstanceTypes = "", []string{"m7g.large", "m6g.large"}
+	options.Request.CapacityType, options.Request.NodeUpdate = "SPOT", environment.NodeUpdate{MaxUnavailablePercentage: 33}
+	wanted := managed("BOTTLEROCKET_ARM_64", "/dev/xvdb")
+	maps.Copy(wanted, map[string]string{
+		"InstanceType": "", "InstanceTypes": "m7g.large,m6g.large", "CapacityType": "SPOT", "MaxUnavailable": "", "MaxUnavailablePercentage": "33",
+	})
 	cases := map[string]struct {
 		reason, template string
 		got, want        map[string]string
@@ -55,6 +63,7 @@ func TestParameters(t *testing.T) {
 			"the disk is the data volume", templates.CapacityManaged,
 			ManagedParameters(state("BOTTLEROCKET_ARM_64_FIPS"), 4), managed("BOTTLEROCKET_ARM_64_FIPS", "/dev/xvdb"),
 		},
+		"Options": {"several types are not the launch template's, and a percentage is no number", templates.CapacityManaged, ManagedParameters(options, 4), wanted},
 		"Fargate": {
 			"nothing of nodes", templates.CapacityFargate, FargateParameters(state("")),
 			map[string]string{"Prefix": "opa", "Name": "dev", "PodExecutionRoleArn": "arn:pods", "SubnetIds": "subnet-3,subnet-4"},

@@ -26,19 +26,40 @@ func ManagedParameters(st environment.State, desired int) map[string]string {
 		device = "/dev/xvdb"
 	}
 	return map[string]string{
-		"Prefix":            st.Request.Prefix,
-		"Name":              st.Request.Name,
-		"NodeRoleArn":       st.Identity.NodeRoleARN,
-		"SubnetIds":         strings.Join(st.Network.PrivateSubnetIDs, ","),
-		"InstanceType":      st.Request.InstanceType,
-		"AmiType":           st.Request.AMIType,
-		"KubernetesVersion": st.Cluster.Version,
-		"DiskDevice":        device,
-		"DiskSize":          strconv.Itoa(st.Request.NodeGroupDiskSize),
-		"MinSize":           strconv.Itoa(st.Request.NodeGroupMinSize),
-		"DesiredSize":       strconv.Itoa(desired),
-		"MaxSize":           strconv.Itoa(st.Request.NodeGroupMaxSize),
+		"Prefix":                   st.Request.Prefix,
+		"Name":                     st.Request.Name,
+		"NodeRoleArn":              st.Identity.NodeRoleARN,
+		"SubnetIds":                strings.Join(st.Network.PrivateSubnetIDs, ","),
+		"InstanceType":             st.Request.InstanceType,
+		"InstanceTypes":            several(st.Request.InstanceTypes),
+		"AmiType":                  st.Request.AMIType,
+		"CapacityType":             st.Request.CapacityType,
+		"KubernetesVersion":        st.Cluster.Version,
+		"DiskDevice":               device,
+		"DiskSize":                 strconv.Itoa(st.Request.NodeGroupDiskSize),
+		"MinSize":                  strconv.Itoa(st.Request.NodeGroupMinSize),
+		"DesiredSize":              strconv.Itoa(desired),
+		"MaxSize":                  strconv.Itoa(st.Request.NodeGroupMaxSize),
+		"MaxUnavailable":           number(st.Request.NodeUpdate.MaxUnavailable),
+		"MaxUnavailablePercentage": number(st.Request.NodeUpdate.MaxUnavailablePercentage),
 	}
+}
+
+// several are the instance types of a node group that has more than one. A single one is the launch
+// template's, so that another one needs no new group.
+func several(types []string) string {
+	if len(types) < 2 {
+		return ""
+	}
+	return strings.Join(types, ",")
+}
+
+// number is n as a parameter, empty for none.
+func number(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return strconv.Itoa(n)
 }
 
 // kinds are the kinds of a node group's updates. EKS combines a change of its version with no other
@@ -46,9 +67,9 @@ func ManagedParameters(st environment.State, desired int) map[string]string {
 // 1.23) makes a new node group, and with everything at once.
 func kinds() []stack.Kind {
 	return []stack.Kind{
-		{Parameters: []string{"NodeRoleArn", "SubnetIds", "AmiType"}, Replaces: true},
-		{Parameters: []string{"MinSize", "DesiredSize", "MaxSize"}, Rest: true},
-		{Parameters: []string{"InstanceType", "DiskDevice", "DiskSize"}},
+		{Parameters: []string{"NodeRoleArn", "SubnetIds", "AmiType", "CapacityType", "InstanceTypes"}, Replaces: true},
+		{Parameters: []string{"MinSize", "DesiredSize", "MaxSize", "MaxUnavailable", "MaxUnavailablePercentage"}, Rest: true},
+		{Parameters: []string{"InstanceType", "DiskDevice", "DiskSize"}, Paths: []string{tagsPath}},
 		{Parameters: []string{"KubernetesVersion"}},
 	}
 }

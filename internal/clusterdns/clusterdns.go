@@ -4,6 +4,7 @@ package clusterdns
 
 import (
 	"context"
+	"slices"
 
 	"github.com/harmonix-eks/environment-provider/internal/environment"
 	"github.com/harmonix-eks/environment-provider/internal/fault"
@@ -30,27 +31,33 @@ type Stage struct{ connector target.Connector }
 // New returns the stage.
 func New(c target.Connector) *Stage { return &Stage{connector: c} }
 
-// Run moves CoreDNS to Fargate where there is nothing else, and answers [fault.InProgress] until
-// its pods are ready.
+// Run moves CoreDNS to Fargate where there is nothing else, makes it tolerate the nodes' taints, and
+// answers [fault.InProgress] until its pods are ready.
 func (s *Stage) Run(ctx context.Context, in stage.Input) (*environment.ClusterDNS, error) {
 	t, err := target.Connect(ctx, s.connector, in)
 	if err != nil {
 		return nil, err
 	}
-	fargate := in.State.Request.NodeType == environment.NodeTypeFargate
-	deployment, err := converge(ctx, client.Of(t.Config, in.State), fargate)
+	want := placement{fargate: in.State.Request.NodeType == environment.NodeTypeFargate, tolerations: in.State.Request.Tolerations()}
+	deployment, err := converge(ctx, client.Of(t.Config, in.State), want)
 	if err != nil {
 		return nil, err
 	}
 	change := environment.Unchanged
-	if fargate {
+	if want.fargate || len(want.tolerations) > 0 {
 		change = deployment.ChangedSince(in.Entered)
 	}
 	return &environment.ClusterDNS{Progress: environment.Progress{Change: change}}, nil
 }
 
-// converge looks on until CoreDNS is ready, and moves it to Fargate if that is wanted.
-func converge(ctx context.Context, c cluster, fargate bool) (client.Deployment, error) {
+// placement is what CoreDNS needs to run on the environment's capacity.
+type placement struct {
+	fargate     bool
+	tolerations []environment.Toleration
+}
+
+// converge looks on until CoreDNS is ready, and places it where that is needed.
+func converge(ctx context.Context, c cluster, want placement) (client.Deployment, error) {
 	var deployment client.Deployment
 	err := stage.Poll(ctx, func(ctx context.Context) error {
 		found, exists, err := c.Deployment(ctx, namespace, name)
@@ -62,11 +69,11 @@ func converge(ctx context.Context, c cluster, fargate bool) (client.Deployment, 
 			// EKS installs it a moment after the cluster is ACTIVE.
 			return fault.New(fault.InProgress, "the cluster has no Deployment %s/%s yet", namespace, name)
 		}
-		if fargate && deployment.Spec.Template.Metadata.Annotations[computeType] != "fargate" {
-			if err := c.Patch(ctx, namespace, "deployment/"+name, toFargate()); err != nil {
+		if patch := want.patch(deployment); patch != nil {
+			if err := c.Patch(ctx, namespace, "deployment/"+name, patch); err != nil {
 				return err
 			}
-			return fault.New(fault.InProgress, "CoreDNS is being moved to Fargate")
+			return fault.New(fault.InProgress, "CoreDNS is being moved to the environment's capacity")
 		}
 		if !deployment.RolledOut() {
 			return fault.New(fault.InProgress, "CoreDNS is not ready: %s", deployment)
@@ -74,6 +81,24 @@ func converge(ctx context.Context, c cluster, fargate bool) (client.Deployment, 
 		return nil
 	})
 	return deployment, err
+}
+
+// patch is what the Deployment lacks, nil if nothing.
+func (p placement) patch(d client.Deployment) any {
+	if p.fargate && d.Spec.Template.Metadata.Annotations[computeType] != "fargate" {
+		return toFargate()
+	}
+	// A patch replaces the list as a whole, so it begins with what is there.
+	all := slices.Clone(d.Spec.Template.Spec.Tolerations)
+	for _, t := range p.tolerations {
+		if !slices.Contains(all, t) {
+			all = append(all, t)
+		}
+	}
+	if len(all) == len(d.Spec.Template.Spec.Tolerations) {
+		return nil
+	}
+	return map[string]any{"spec": map[string]any{"template": map[string]any{"spec": map[string]any{"tolerations": all}}}}
 }
 
 // toFargate sets the annotation on the pods. Some clusters have it with another value and some do

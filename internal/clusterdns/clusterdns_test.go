@@ -3,12 +3,14 @@ package clusterdns
 import (
 	"context"
 	"encoding/json"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/harmonix-eks/environment-provider/internal/environment"
 	"github.com/harmonix-eks/environment-provider/internal/fault"
 	"github.com/harmonix-eks/environment-provider/internal/kubectl/client"
 )
@@ -20,6 +22,7 @@ type fakeCluster struct {
 	// comes is the number of looks after which the Deployment is there.
 	comes    int
 	compute  string
+	own      []environment.Toleration
 	ready    bool
 	patchErr []error
 
@@ -33,6 +36,7 @@ func (c *fakeCluster) Deployment(context.Context, string, string) (client.Deploy
 	if c.compute != "" {
 		d.Spec.Template.Metadata.Annotations = map[string]string{computeType: c.compute}
 	}
+	d.Spec.Template.Spec.Tolerations = c.own
 	if c.ready {
 		d.Status.Replicas, d.Status.UpdatedReplicas, d.Status.AvailableReplicas = 2, 2, 2
 	}
@@ -48,34 +52,53 @@ func (c *fakeCluster) Patch(_ context.Context, namespace, object string, patch a
 	if n := len(c.patches); n <= len(c.patchErr) {
 		return c.patchErr[n-1]
 	}
-	c.compute, c.ready = "fargate", true
+	if strings.Contains(string(text), "tolerations") {
+		c.own = append(c.own, batch())
+	} else {
+		c.compute = "fargate"
+	}
+	c.ready = true
 	return nil
+}
+
+// batch is the toleration of a taint of the nodes; system is one that EKS gives CoreDNS.
+func batch() environment.Toleration {
+	return environment.Toleration{Key: "dedicated", Operator: "Equal", Value: "batch", Effect: "NoSchedule"}
+}
+
+func system() environment.Toleration {
+	return environment.Toleration{Key: "CriticalAddonsOnly", Operator: "Exists"}
 }
 
 func TestConverge(t *testing.T) {
 	const patch = `kube-system deployment/coredns {"spec":{"template":{"metadata":{"annotations":{"eks.amazonaws.com/compute-type":"fargate"}}}}}`
+	const tolerate = `kube-system deployment/coredns {"spec":{"template":{"spec":{"tolerations":[{"key":"CriticalAddonsOnly","operator":"Exists"},` +
+		`{"key":"dedicated","operator":"Equal","value":"batch","effect":"NoSchedule"}]}}}}`
+	nodes, fargate, tainted := placement{}, placement{fargate: true}, placement{tolerations: []environment.Toleration{batch()}}
 	cases := map[string]struct {
 		reason  string
 		cluster fakeCluster
-		fargate bool
+		want    placement
 		code    fault.Code
 		took    time.Duration
 		patches []string
 	}{
-		"Nodes":     {"on nodes it runs as EKS made it", fakeCluster{compute: "ec2", ready: true}, false, "", 0, nil},
-		"Moved":     {"on Fargate it is moved there once", fakeCluster{compute: "ec2", ready: true}, true, "", 2 * time.Second, []string{patch}},
-		"Unset":     {"the annotation may be missing", fakeCluster{}, true, "", 2 * time.Second, []string{patch}},
-		"There":     {"what has been moved is left alone", fakeCluster{compute: "fargate", ready: true}, true, "", 0, nil},
-		"Comes":     {"EKS makes it after the cluster", fakeCluster{comes: 2, ready: true}, false, "", 4 * time.Second, nil},
-		"Never":     {"an attempt lasts its window", fakeCluster{}, false, "InProgress", 25 * time.Second, nil},
-		"Busy":      {"a patch that has to wait is part of what is polled", fakeCluster{patchErr: []error{fault.New(fault.InProgress, "m")}}, true, "", 4 * time.Second, []string{patch, patch}},
-		"Forbidden": {"a refusal is one at once", fakeCluster{patchErr: []error{fault.New(fault.AccessDenied, "m")}}, true, "AccessDenied", 0, []string{patch}},
+		"Nodes":     {"on nodes it runs as EKS made it", fakeCluster{compute: "ec2", ready: true}, nodes, "", 0, nil},
+		"Moved":     {"on Fargate it is moved there once", fakeCluster{compute: "ec2", ready: true}, fargate, "", 2 * time.Second, []string{patch}},
+		"Unset":     {"the annotation may be missing", fakeCluster{}, fargate, "", 2 * time.Second, []string{patch}},
+		"There":     {"what has been moved is left alone", fakeCluster{compute: "fargate", ready: true}, fargate, "", 0, nil},
+		"Comes":     {"EKS makes it after the cluster", fakeCluster{comes: 2, ready: true}, nodes, "", 4 * time.Second, nil},
+		"Never":     {"an attempt lasts its window", fakeCluster{}, nodes, "InProgress", 25 * time.Second, nil},
+		"Busy":      {"a patch that has to wait is part of what is polled", fakeCluster{patchErr: []error{fault.New(fault.InProgress, "m")}}, fargate, "", 4 * time.Second, []string{patch, patch}},
+		"Tainted":   {"taints of the only nodes are tolerated, besides what EKS has it tolerate", fakeCluster{own: []environment.Toleration{system()}, ready: true}, tainted, "", 2 * time.Second, []string{tolerate}},
+		"Tolerant":  {"once", fakeCluster{own: []environment.Toleration{system(), batch()}, ready: true}, tainted, "", 0, nil},
+		"Forbidden": {"a refusal is one at once", fakeCluster{patchErr: []error{fault.New(fault.AccessDenied, "m")}}, fargate, "AccessDenied", 0, []string{patch}},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				start := time.Now()
-				_, err := converge(t.Context(), &tc.cluster, tc.fargate)
+				_, err := converge(t.Context(), &tc.cluster, tc.want)
 				if code, took := fault.CodeOf(err), time.Since(start); code != tc.code || took != tc.took {
 					t.Errorf("%s: %q (%v) after %s, want %q after %s", tc.reason, code, err, took, tc.code, tc.took)
 				}

@@ -79,10 +79,16 @@ func Of(s environment.State) Estimate {
 	switch s.Request.NodeType {
 	case environment.NodeTypeManaged:
 		nodes := s.Request.NodeGroupDesiredSize
-		if hour, ok := instanceHour(s.Request.InstanceType); ok {
-			e.add(s.Request.InstanceType+" node", nodes, hour*hours)
-		} else {
-			e.NotIncluded = append(e.NotIncluded, fmt.Sprintf("%d %s nodes", nodes, s.Request.InstanceType))
+		// On demand the first type of several is the one that AWS takes if it can.
+		preferred := s.Request.InstanceTypes[0]
+		hour, known := instanceHour(preferred)
+		switch {
+		case s.Request.CapacityType == environment.CapacitySpot:
+			e.NotIncluded = append(e.NotIncluded, fmt.Sprintf("%d spot nodes, whose price changes by the hour", nodes))
+		case known:
+			e.add(preferred+" node", nodes, hour*hours)
+		default:
+			e.NotIncluded = append(e.NotIncluded, fmt.Sprintf("%d %s nodes", nodes, preferred))
 		}
 		e.add(fmt.Sprintf("gp3 volume of %d GiB", s.Request.NodeGroupDiskSize), nodes, gp3GiBMonth*float64(s.Request.NodeGroupDiskSize))
 	case environment.NodeTypeFargate:

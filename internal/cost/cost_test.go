@@ -28,7 +28,7 @@ func TestOf(t *testing.T) {
 		"PrivateManaged": {
 			reason: "73 + 2 + 109.50 for three gateways + 2 endpoints in 3 zones of 7.30 + 2 nodes of 70.08 with 20 GiB at 1.60",
 			state: environment.State{
-				Request: environment.Request{NodeType: "MANAGED", InstanceType: "m5.large", NodeGroupDesiredSize: 2, NodeGroupDiskSize: 20},
+				Request: environment.Request{NodeType: "MANAGED", InstanceTypes: []string{"m5.large", "c7g.large"}, NodeGroupDesiredSize: 2, NodeGroupDiskSize: 20},
 				Network: network,
 				Egress:  &environment.Egress{NATGatewayIDs: []string{"1", "2", "3"}, InterfaceEndpoints: []string{"sts", "eks"}},
 			},
@@ -38,10 +38,17 @@ func TestOf(t *testing.T) {
 		},
 		"UnknownType": {
 			reason:      "a price that is not known is said to be missing, not guessed",
-			state:       environment.State{Request: environment.Request{NodeType: "MANAGED", InstanceType: "c7g.large", NodeGroupDesiredSize: 1, NodeGroupDiskSize: 20}, Network: network},
+			state:       environment.State{Request: environment.Request{NodeType: "MANAGED", InstanceTypes: []string{"c7g.large"}, NodeGroupDesiredSize: 1, NodeGroupDiskSize: 20}, Network: network},
 			monthly:     76.60,
 			items:       3,
 			notIncluded: []string{"traffic", "logs", "requests", "what runs in the cluster", "1 c7g.large nodes"},
+		},
+		"Spot": {
+			reason:      "its price is another one in an hour",
+			state:       environment.State{Request: environment.Request{NodeType: "MANAGED", InstanceTypes: []string{"m5.large"}, CapacityType: "SPOT", NodeGroupDesiredSize: 3, NodeGroupDiskSize: 20}, Network: network},
+			monthly:     79.80,
+			items:       3,
+			notIncluded: []string{"traffic", "logs", "requests", "what runs in the cluster", "3 spot nodes, whose price changes by the hour"},
 		},
 	}
 	for name, tc := range cases {

@@ -10,9 +10,11 @@ const (
 	DefaultKubernetesVersion = "1.36"
 	DefaultInstanceType      = "m5.large"
 	DefaultAMIType           = "AL2023_x86_64_STANDARD"
+	DefaultCapacityType      = CapacityOnDemand
 	DefaultMinSize           = 1
 	DefaultMaxSize           = 2
 	DefaultDiskSize          = 20
+	DefaultMaxUnavailable    = 1
 )
 
 // The values of the fields that take one of a few.
@@ -31,6 +33,9 @@ const (
 
 	NodeTypeFargate = "FARGATE"
 	NodeTypeManaged = "MANAGED"
+
+	CapacityOnDemand = "ON_DEMAND"
+	CapacitySpot     = "SPOT"
 )
 
 // WithDefaults returns r with every absent field set and every field that does not apply emptied,
@@ -57,20 +62,41 @@ func (r Request) WithDefaults() Request {
 	if r.NodeType == NodeTypeManaged {
 		return r.withNodeDefaults()
 	}
-	r.InstanceType, r.AMIType = "", ""
+	r.InstanceType, r.InstanceTypes, r.AMIType, r.CapacityType = "", nil, "", ""
 	r.NodeGroupMinSize, r.NodeGroupDesiredSize, r.NodeGroupMaxSize, r.NodeGroupDiskSize = 0, 0, 0, 0
+	r.NodeLabels, r.NodeTaints, r.NodeUpdate = nil, nil, NodeUpdate{}
+	if len(r.FargateSelectors) == 0 {
+		r.FargateSelectors = DefaultFargateSelectors()
+	}
 	return r
+}
+
+// DefaultFargateSelectors are Harmonix' (harmonix-contract.md, section 2.6).
+func DefaultFargateSelectors() []FargateSelector {
+	return []FargateSelector{{Namespace: "kube-system"}, {Namespace: "default"}, {Namespace: "*"}}
 }
 
 // withNodeDefaults sets the fields of a managed node group. A size that is given moves the absent
 // ones, so that naming one of them is enough.
 func (r Request) withNodeDefaults() Request {
+	r.FargateSelectors = nil
 	setDefault(&r.InstanceType, DefaultInstanceType)
+	if len(r.InstanceTypes) == 0 {
+		r.InstanceTypes = []string{r.InstanceType}
+	}
+	r.InstanceType = ""
+	if len(r.InstanceTypes) == 1 {
+		r.InstanceType = r.InstanceTypes[0]
+	}
 	setDefault(&r.AMIType, DefaultAMIType)
+	setDefault(&r.CapacityType, DefaultCapacityType)
 	setDefault(&r.NodeGroupMinSize, DefaultMinSize)
 	setDefault(&r.NodeGroupDesiredSize, r.NodeGroupMinSize)
 	setDefault(&r.NodeGroupMaxSize, max(DefaultMaxSize, r.NodeGroupDesiredSize))
 	setDefault(&r.NodeGroupDiskSize, DefaultDiskSize)
+	if r.NodeUpdate.MaxUnavailablePercentage == 0 {
+		setDefault(&r.NodeUpdate.MaxUnavailable, DefaultMaxUnavailable)
+	}
 	return r
 }
 

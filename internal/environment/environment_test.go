@@ -2,6 +2,7 @@ package environment_test
 
 import (
 	"encoding/json"
+	"maps"
 	"reflect"
 	"strings"
 	"testing"
@@ -77,6 +78,8 @@ func TestUniqueIDDiffers(t *testing.T) {
 
 func TestWithDefaults(t *testing.T) {
 	type request = environment.Request
+	// harmonix-contract.md, section 2.6.
+	everything := []environment.FargateSelector{{Namespace: "kube-system"}, {Namespace: "default"}, {Namespace: "*"}}
 	cases := map[string]struct {
 		reason   string
 		in, want request
@@ -86,24 +89,33 @@ func TestWithDefaults(t *testing.T) {
 			request{
 				Operation: "apply", VPCConfiguration: "create_new", CIDR: "10.0.0.0/24", NATGateways: "single", APIAccess: "public_and_private",
 				APIAccessCIDRs: "0.0.0.0/0", KubernetesVersion: "1.36", NodeType: "MANAGED", InstanceType: "m5.large",
+				InstanceTypes: []string{"m5.large"}, CapacityType: "ON_DEMAND", NodeUpdate: environment.NodeUpdate{MaxUnavailable: 1},
 				AMIType: "AL2023_x86_64_STANDARD", NodeGroupMinSize: 1, NodeGroupDesiredSize: 1, NodeGroupMaxSize: 2, NodeGroupDiskSize: 20,
 			},
 		},
 		"Fargate": {
 			"no node fields, even if given", request{VPCConfiguration: "create_new", APIAccess: "private", NodeType: "FARGATE", NodeGroupMinSize: 7, AMIType: "AL2_x86_64"},
-			request{Operation: "apply", VPCConfiguration: "create_new", CIDR: "10.0.0.0/24", NATGateways: "single", InterfaceEndpoints: environment.PrivateEndpoints(), APIAccess: "private", KubernetesVersion: "1.36", NodeType: "FARGATE"},
+			request{Operation: "apply", VPCConfiguration: "create_new", CIDR: "10.0.0.0/24", NATGateways: "single", InterfaceEndpoints: environment.PrivateEndpoints(), APIAccess: "private", KubernetesVersion: "1.36", NodeType: "FARGATE", FargateSelectors: everything},
+		},
+		"Selectors": {
+			"those of the request", request{VPCConfiguration: "use_existing", APIAccess: "private", NodeType: "FARGATE", FargateSelectors: everything[:1], NodeTaints: []environment.Taint{{Key: "a"}}, NodeLabels: map[string]string{"a": "b"}, InstanceTypes: []string{"m5.large"}, CapacityType: "SPOT", NodeUpdate: environment.NodeUpdate{MaxUnavailable: 3}},
+			request{Operation: "apply", VPCConfiguration: "use_existing", APIAccess: "private", KubernetesVersion: "1.36", NodeType: "FARGATE", FargateSelectors: everything[:1]},
+		},
+		"Options": {
+			"several types leave Harmonix' field empty, and a percentage the number", request{VPCConfiguration: "use_existing", APIAccess: "private", NodeType: "MANAGED", InstanceTypes: []string{"m7g.large", "m6g.large"}, AMIType: "BOTTLEROCKET_ARM_64", CapacityType: "SPOT", NodeUpdate: environment.NodeUpdate{MaxUnavailablePercentage: 50}, FargateSelectors: everything},
+			request{Operation: "apply", VPCConfiguration: "use_existing", APIAccess: "private", KubernetesVersion: "1.36", NodeType: "MANAGED", InstanceTypes: []string{"m7g.large", "m6g.large"}, AMIType: "BOTTLEROCKET_ARM_64", CapacityType: "SPOT", NodeGroupMinSize: 1, NodeGroupDesiredSize: 1, NodeGroupMaxSize: 2, NodeGroupDiskSize: 20, NodeUpdate: environment.NodeUpdate{MaxUnavailablePercentage: 50}},
 		},
 		"Existing": {
 			"no gateways in a VPC that is not ours, and endpoints only when they are named", request{VPCConfiguration: "use_existing", VPCID: "vpc-01234567", CIDR: "10.0.0.0/24", APIAccess: "private", NodeType: "FARGATE"},
-			request{Operation: "apply", VPCConfiguration: "use_existing", VPCID: "vpc-01234567", APIAccess: "private", KubernetesVersion: "1.36", NodeType: "FARGATE"},
+			request{Operation: "apply", VPCConfiguration: "use_existing", VPCID: "vpc-01234567", APIAccess: "private", KubernetesVersion: "1.36", NodeType: "FARGATE", FargateSelectors: everything},
 		},
 		"ExistingChosen": {
 			"what is named for an existing VPC stays", request{VPCConfiguration: "use_existing", VPCID: "vpc-01234567", SubnetIDs: []string{"subnet-1", "subnet-2"}, TagSubnets: true, InterfaceEndpoints: []string{"sts"}, APIAccess: "private", NodeType: "FARGATE"},
-			request{Operation: "apply", VPCConfiguration: "use_existing", VPCID: "vpc-01234567", SubnetIDs: []string{"subnet-1", "subnet-2"}, TagSubnets: true, InterfaceEndpoints: []string{"sts"}, APIAccess: "private", KubernetesVersion: "1.36", NodeType: "FARGATE"},
+			request{Operation: "apply", VPCConfiguration: "use_existing", VPCID: "vpc-01234567", SubnetIDs: []string{"subnet-1", "subnet-2"}, TagSubnets: true, InterfaceEndpoints: []string{"sts"}, APIAccess: "private", KubernetesVersion: "1.36", NodeType: "FARGATE", FargateSelectors: everything},
 		},
 		"Harmonix": {
 			"what the form sends is honoured", request{Operation: "apply", VPCConfiguration: "create_new", CIDR: "10.1.0.0/16", NATGateways: "perAz", InterfaceEndpoints: []string{}, APIAccess: "private", KubernetesVersion: "1.35", NodeType: "MANAGED", InstanceType: "t3.medium", AMIType: "BOTTLEROCKET_x86_64", NodeGroupMinSize: 3, NodeGroupDiskSize: 50},
-			request{Operation: "apply", VPCConfiguration: "create_new", CIDR: "10.1.0.0/16", NATGateways: "perAz", InterfaceEndpoints: []string{}, APIAccess: "private", KubernetesVersion: "1.35", NodeType: "MANAGED", InstanceType: "t3.medium", AMIType: "BOTTLEROCKET_x86_64", NodeGroupMinSize: 3, NodeGroupDesiredSize: 3, NodeGroupMaxSize: 3, NodeGroupDiskSize: 50},
+			request{Operation: "apply", VPCConfiguration: "create_new", CIDR: "10.1.0.0/16", NATGateways: "perAz", InterfaceEndpoints: []string{}, APIAccess: "private", KubernetesVersion: "1.35", NodeType: "MANAGED", InstanceType: "t3.medium", InstanceTypes: []string{"t3.medium"}, CapacityType: "ON_DEMAND", NodeUpdate: environment.NodeUpdate{MaxUnavailable: 1}, AMIType: "BOTTLEROCKET_x86_64", NodeGroupMinSize: 3, NodeGroupDesiredSize: 3, NodeGroupMaxSize: 3, NodeGroupDiskSize: 50},
 		},
 	}
 	for name, tc := range cases {
@@ -120,17 +132,43 @@ func TestWithDefaults(t *testing.T) {
 }
 
 func TestWarnings(t *testing.T) {
-	cases := map[string]struct {
+	type tc struct {
 		reason string
 		in     environment.Request
 		want   int
-	}{
+	}
+	cases := map[string]tc{
 		"Quiet":  {"nothing to say", environment.Request{CIDR: "10.0.0.0/24", ClusterAdminRole: "arn:aws:iam::222222222222:role/admin"}, 0},
 		"Docker": {"the bridge of container engines", environment.Request{CIDR: "172.17.4.0/24"}, 1},
 		"Crowd":  {"endpoints take the addresses of nodes and pods", environment.Request{CIDR: "10.0.0.0/24", InterfaceEndpoints: environment.PrivateEndpoints()}, 1},
 		"Space":  {"a larger block has room for them", environment.Request{CIDR: "10.0.0.0/23", InterfaceEndpoints: environment.PrivateEndpoints()}, 0},
 		"Path":   {"aws-auth drops paths", environment.Request{ClusterAdminRole: "arn:aws:iam::222222222222:role/team/admin"}, 1},
 	}
+	managed := func(change func(*environment.Request)) environment.Request {
+		r := environment.Request{NodeType: "MANAGED"}
+		change(&r)
+		return r.WithDefaults()
+	}
+	fargate := func(selectors ...environment.FargateSelector) environment.Request {
+		return environment.Request{NodeType: "FARGATE", FargateSelectors: selectors}.WithDefaults()
+	}
+	maps.Copy(cases, map[string]tc{
+		"Nodes": {"the default", managed(func(*environment.Request) {}), 0},
+		"Spot":  {"one type of spot instance", managed(func(r *environment.Request) { r.CapacityType = "SPOT" }), 1},
+		"Spots": {"two", managed(func(r *environment.Request) {
+			r.CapacityType, r.InstanceTypes = "SPOT", []string{"m5.large", "m6i.large"}
+		}), 0},
+		"Taint": {"nothing else runs anywhere", managed(func(r *environment.Request) { r.NodeTaints = []environment.Taint{{Key: "a", Effect: "NO_SCHEDULE"}} }), 1},
+		"Prefer": {"everything runs", managed(func(r *environment.Request) {
+			r.NodeTaints = []environment.Taint{{Key: "a", Effect: "PREFER_NO_SCHEDULE"}}
+		}), 0},
+		"Plugin":   {"Amazon Linux has no device plugin", managed(func(r *environment.Request) { r.InstanceType, r.AMIType = "g6.xlarge", "AL2023_x86_64_NVIDIA" }), 1},
+		"Built-in": {"Bottlerocket has one", managed(func(r *environment.Request) { r.InstanceType, r.AMIType = "g6.xlarge", "BOTTLEROCKET_x86_64_NVIDIA" }), 0},
+		"Idle":     {"no drivers", managed(func(r *environment.Request) { r.InstanceType = "inf2.xlarge" }), 1},
+		"Radeon":   {"devices that no image has drivers for", managed(func(r *environment.Request) { r.InstanceType = "g4ad.xlarge" }), 0},
+		"Fargate":  {"the default", fargate(), 0},
+		"Some":     {"not every namespace", fargate(environment.FargateSelector{Namespace: "kube-system"}, environment.FargateSelector{Namespace: "*", Labels: map[string]string{"a": "b"}}), 1},
+	})
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			if got := tc.in.Warnings(); len(got) != tc.want {
@@ -142,17 +180,15 @@ func TestWarnings(t *testing.T) {
 
 // The schema, the Go type and the defaults must say the same.
 func TestSchemaAgrees(t *testing.T) {
-	var schema struct {
-		Required   []string
-		Properties map[string]struct {
-			Title, Description string
-			Default            any
-		}
-	}
+	var schema property
 	if err := json.Unmarshal(statemachine.RequestSchema, &schema); err != nil {
 		t.Fatal(err)
 	}
-	defaults := toMap(t, environment.Request{VPCConfiguration: "create_new", APIAccess: "public_and_private", NodeType: "MANAGED"}.WithDefaults())
+	checkForm(t, "", schema)
+	defaults := toMap(t, environment.Request{VPCConfiguration: "create_new", APIAccess: "public_and_private", NodeType: "FARGATE"}.WithDefaults())
+	maps.Copy(defaults, toMap(t, environment.Request{VPCConfiguration: "create_new", APIAccess: "public_and_private", NodeType: "MANAGED"}.WithDefaults()))
+	// It follows from instanceType: with a default of its own in a form, another instanceType would contradict it.
+	delete(defaults, "instanceTypes")
 	required := map[string]bool{}
 	for _, field := range schema.Required {
 		required[field] = true
@@ -166,9 +202,6 @@ func TestSchemaAgrees(t *testing.T) {
 			continue
 		}
 		delete(schema.Properties, field)
-		if property.Title == "" || property.Description == "" {
-			t.Errorf("%s has no title or description", field)
-		}
 		optional := options == "omitempty" || options == "omitzero"
 		if required[field] == optional {
 			t.Errorf("%s is required in one of type and schema only", field)
@@ -179,6 +212,35 @@ func TestSchemaAgrees(t *testing.T) {
 	}
 	for field := range schema.Properties {
 		t.Errorf("the type lacks %s", field)
+	}
+}
+
+// property is a field of the schema.
+type property struct {
+	Type, Title, Description string
+	Default                  any
+	Enum, Examples           []any
+	Required                 []string
+	Properties               map[string]property
+	Items                    *property
+}
+
+// checkForm looks at every field as the author of a form does: what it is called, what it is for, and
+// what may be in it.
+func checkForm(t *testing.T, path string, p property) {
+	t.Helper()
+	for name, field := range p.Properties {
+		at := path + "/" + name
+		if field.Title == "" || field.Description == "" || !strings.HasSuffix(field.Description, ".") {
+			t.Errorf("%s has no title, or no sentence for a description", at)
+		}
+		if field.Type != "integer" && field.Type != "boolean" && field.Enum == nil && field.Examples == nil && field.Properties == nil {
+			t.Errorf("%s has neither a list of values nor an example", at)
+		}
+		checkForm(t, at, field)
+		if field.Items != nil {
+			checkForm(t, at+"/0", *field.Items)
+		}
 	}
 }
 

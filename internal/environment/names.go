@@ -35,6 +35,10 @@ type Names struct {
 	LogGroup string `json:"logGroup"`
 }
 
+// Tag is the key of the tag that marks every stack, and by propagation every resource, of an
+// environment; its value is [Names.Environment].
+const Tag = "eks-environment"
+
 // BootstrapStack is the name of the stack that all environments of an account and region share.
 const BootstrapStack = "EKS-ENV-Bootstrap"
 

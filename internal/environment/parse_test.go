@@ -52,6 +52,10 @@ func TestParseRefuses(t *testing.T) {
 	for i := range 41 {
 		many[fmt.Sprint("k", i)] = "v"
 	}
+	long := map[string]any{}
+	for i := range 40 {
+		long[fmt.Sprintf("%0104d", i)] = strings.Repeat("v", 256)
+	}
 	null := json.RawMessage("null")
 	cases := map[string]struct {
 		reason string
@@ -152,6 +156,37 @@ func TestParseRefuses(t *testing.T) {
 		"AL2":               {"no images for the default version", map[string]any{"amiType": "AL2_x86_64"}, []string{`/amiType: got "AL2_x86_64" with Kubernetes 1.36, allowed: AL2023_…`}},
 		"ArmInstance":       {"the default image is for other processors", map[string]any{"instanceType": "m7g.large"}, []string{`/instanceType: got "m7g.large", which has arm64 processors, with amiType "AL2023_x86_64_STANDARD"`, `amiType "AL2023_ARM_64_STANDARD" fits`}},
 		"ArmImage":          {"the default instance type has other processors", map[string]any{"amiType": "BOTTLEROCKET_ARM_64"}, []string{`/instanceType: got "m5.large", which has x86_64 processors, with amiType "BOTTLEROCKET_ARM_64"`, `amiType "BOTTLEROCKET_x86_64" fits`}},
+		"ArmAmong":          {"each type of a list", map[string]any{"instanceTypes": []any{"m5.large", "m7g.large"}}, []string{`/instanceTypes/1: got "m7g.large", which has arm64 processors, with amiType "AL2023_x86_64_STANDARD"`}},
+		"ArmAll":            {"a whole list of the other kind", map[string]any{"instanceTypes": []any{"m6g.large", "m7g.large"}}, []string{`/instanceTypes/0: got "m6g.large"`, `amiType "AL2023_ARM_64_STANDARD" fits`}},
+		"TypesTwice":        {"both fields", map[string]any{"instanceType": "m5.large", "instanceTypes": []any{"m5.large", "m6i.large"}}, []string{`/instanceTypes: got "m5.large", "m6i.large" beside instanceType "m5.large"`, `leave instanceType out`}},
+		"TypesNone":         {"an empty list says nothing", map[string]any{"instanceTypes": []any{}}, []string{`/instanceTypes: got 0 entries, allowed: at least 1, or leave the field out`}},
+		"TypesForm":         {"no dot", map[string]any{"instanceTypes": []any{"large"}}, []string{`/instanceTypes/0: got "large"`}},
+		"NVIDIA":            {"drivers without their device", map[string]any{"amiType": "AL2023_x86_64_NVIDIA"}, []string{`/amiType: got "AL2023_x86_64_NVIDIA" with the instance type "m5.large"`, `NVIDIA GPU`}},
+		"NVIDIARadeon":      {"a GPU of another maker", map[string]any{"amiType": "BOTTLEROCKET_x86_64_NVIDIA", "instanceTypes": []any{"g5.xlarge", "g4ad.xlarge"}}, []string{`/amiType: got "BOTTLEROCKET_x86_64_NVIDIA" with the instance type "g4ad.xlarge"`}},
+		"Neuron":            {"drivers without their device", map[string]any{"amiType": "AL2023_x86_64_NEURON", "instanceType": "g5.xlarge"}, []string{`/amiType: got "AL2023_x86_64_NEURON" with the instance type "g5.xlarge"`, `inf2.xlarge`}},
+		"Windows":           {"known to EKS, not made here", map[string]any{"amiType": "WINDOWS_CORE_2022_x86_64"}, []string{`/amiType: got "WINDOWS_CORE_2022_x86_64", allowed: AL2023_… or BOTTLEROCKET_…: CoreDNS`}},
+		"CustomImage":       {"likewise", map[string]any{"amiType": "CUSTOM"}, []string{`/amiType: got "CUSTOM"`, `user data`}},
+		"Capacity":          {"as EC2 spells it", map[string]any{"capacityType": "spot"}, []string{`/capacityType: got "spot", allowed: one of "ON_DEMAND", "SPOT"`, `did you mean "SPOT"?`}},
+		"LabelReserved":     {"EKS has its own", map[string]any{"nodeLabels": map[string]any{"eks.amazonaws.com/team": "a"}}, []string{`/nodeLabels/eks.amazonaws.com~1team: got the key`, `which EKS reserves`}},
+		"LabelRestricted":   {"the kubelet would not start", map[string]any{"nodeLabels": map[string]any{"node-role.kubernetes.io/worker": "a"}}, []string{`/nodeLabels/node-role.kubernetes.io~1worker: got the key`, `only node.kubernetes.io and kubelet.kubernetes.io`}},
+		"LabelForm":         {"spaces", map[string]any{"nodeLabels": map[string]any{"a b": "c"}}, []string{`/nodeLabels/a b: got the key "a b"`}},
+		"LabelValue":        {"Kubernetes' own characters", map[string]any{"nodeLabels": map[string]any{"a": "b/c"}}, []string{`/nodeLabels/a: got "b/c", allowed: 1 to 63 letters`}},
+		"LabelEmpty":        {"EKS takes no empty value", map[string]any{"nodeLabels": map[string]any{"a": ""}}, []string{`/nodeLabels/a: got ""`}},
+		"LabelType":         {"a number", map[string]any{"nodeLabels": map[string]any{"a": 1}}, []string{`/nodeLabels/a: got the number 1, allowed: string`}},
+		"TaintEffect":       {"as Kubernetes spells it", map[string]any{"nodeTaints": []any{map[string]any{"key": "a", "effect": "NoSchedule"}}}, []string{`/nodeTaints/0/effect: got "NoSchedule", allowed: one of "NO_SCHEDULE"`, `did you mean "NO_SCHEDULE"?`}},
+		"TaintKey":          {"of EKS", map[string]any{"nodeTaints": []any{map[string]any{"key": "eks.amazonaws.com/x", "effect": "NO_SCHEDULE"}}}, []string{`/nodeTaints/0/key: got "eks.amazonaws.com/x"`}},
+		"TaintValue":        {"Kubernetes' own characters", map[string]any{"nodeTaints": []any{map[string]any{"key": "a", "value": "b c", "effect": "NO_SCHEDULE"}}}, []string{`/nodeTaints/0/value: got "b c"`}},
+		"TaintTwice":        {"one key and effect", map[string]any{"nodeTaints": []any{map[string]any{"key": "a", "value": "b", "effect": "NO_EXECUTE"}, map[string]any{"key": "a", "value": "c", "effect": "NO_EXECUTE"}}}, []string{`/nodeTaints/1: got a second taint with the key "a" and the effect NO_EXECUTE`}},
+		"TaintLess":         {"a field within a field", map[string]any{"nodeTaints": []any{map[string]any{"key": "a"}}}, []string{`/nodeTaints/0/effect: got nothing, allowed: one of "NO_SCHEDULE"`}},
+		"TaintMore":         {"an unknown one there", map[string]any{"nodeTaints": []any{map[string]any{"keys": "a", "key": "a", "effect": "NO_SCHEDULE"}}}, []string{`/nodeTaints/0/keys: got an unknown field`, `did you mean "key"?`}},
+		"TaintNothing":      {"no object", map[string]any{"nodeTaints": []any{"a=b:NoSchedule"}}, []string{`/nodeTaints/0`}},
+		"UpdateTwice":       {"a number or a percentage", map[string]any{"nodeUpdate": map[string]any{"maxUnavailable": 1, "maxUnavailablePercentage": 20}}, []string{`/nodeUpdate: got maxUnavailable and maxUnavailablePercentage`}},
+		"UpdateMuch":        {"above a hundred", map[string]any{"nodeUpdate": map[string]any{"maxUnavailablePercentage": 101}}, []string{`/nodeUpdate/maxUnavailablePercentage: got the number 101, allowed: an integer from 1 to 100`}},
+		"SelectorSystem":    {"CoreDNS needs a place", map[string]any{"nodeType": "FARGATE", "fargateSelectors": []any{map[string]any{"namespace": "kube-system", "labels": map[string]any{"k8s-app": "kube-dns"}}, map[string]any{"namespace": "team-*"}}}, []string{`/fargateSelectors: got no selector that takes every pod of kube-system`, `add {"namespace": "kube-system"}`}},
+		"SelectorForm":      {"no namespace", map[string]any{"nodeType": "FARGATE", "fargateSelectors": []any{map[string]any{"namespace": "*"}, map[string]any{"namespace": "Team"}}}, []string{`/fargateSelectors/1/namespace: got "Team"`}},
+		"SelectorLabel":     {"no pod has it", map[string]any{"nodeType": "FARGATE", "fargateSelectors": []any{map[string]any{"namespace": "*"}, map[string]any{"namespace": "a", "labels": map[string]any{"a b": "c"}}}}, []string{`/fargateSelectors/1/labels/a b: got the label "a b=c"`}},
+		"SelectorsMany":     {"EKS takes five", map[string]any{"nodeType": "FARGATE", "fargateSelectors": []any{map[string]any{"namespace": "*"}, map[string]any{"namespace": "a"}, map[string]any{"namespace": "b"}, map[string]any{"namespace": "c"}, map[string]any{"namespace": "d"}, map[string]any{"namespace": "e"}}}, []string{`/fargateSelectors: got 6 entries, allowed: at most 5`}},
+		"TagsLong":          {"the template has an end", map[string]any{"tags": long}, []string{`/tags: got 14400 bytes in all keys and values together, allowed: at most 12000`}},
 		"NATGateways":       {"one or one per zone", map[string]any{"natGateways": "none"}, []string{`/natGateways: got "none", allowed: one of "single", "perAz"`}},
 		"Endpoint":          {"a service without an endpoint of ours", map[string]any{"interfaceEndpoints": []any{"sts", "ecr-api"}}, []string{`/interfaceEndpoints/1: got "ecr-api", allowed: one of "ec2"`, `did you mean "ecr.api"?`}},
 		"EndpointTwice":     {"a service counts once", map[string]any{"interfaceEndpoints": []any{"sts", "sts"}}, []string{`/interfaceEndpoints: got`}},
@@ -329,6 +364,34 @@ func TestParseAccepts(t *testing.T) {
 			map[string]any{"clusterAdminTrust": []any{"arn:aws:iam::333333333333:user/a", "arn:aws:iam::222222222222:role/aws-reserved/sso.amazonaws.com/AWSReservedSSO_Admin_0123456789abcdef"}},
 			func(r *environment.Request) {
 				r.ClusterAdminTrust = []string{"arn:aws:iam::333333333333:user/a", "arn:aws:iam::222222222222:role/aws-reserved/sso.amazonaws.com/AWSReservedSSO_Admin_0123456789abcdef"}
+			},
+		},
+		"Options": {
+			"everything that a node group can have",
+			map[string]any{
+				"instanceType": "m7g.large", "instanceTypes": []any{"m7g.large"}, "amiType": "AL2023_ARM_64_STANDARD", "capacityType": "SPOT",
+				"nodeLabels": map[string]any{"workload": "batch", "node.kubernetes.io/team": "a", "example.com/b": "c"},
+				"nodeTaints": []any{map[string]any{"key": "a", "effect": "NO_SCHEDULE"}, map[string]any{"key": "a", "value": "b", "effect": "NO_EXECUTE"}},
+				"nodeUpdate": map[string]any{"maxUnavailablePercentage": 33},
+			},
+			func(r *environment.Request) {
+				r.InstanceType, r.InstanceTypes, r.AMIType, r.CapacityType = "m7g.large", []string{"m7g.large"}, "AL2023_ARM_64_STANDARD", "SPOT"
+				r.NodeLabels = map[string]string{"workload": "batch", "node.kubernetes.io/team": "a", "example.com/b": "c"}
+				r.NodeTaints = []environment.Taint{{Key: "a", Effect: "NO_SCHEDULE"}, {Key: "a", Value: "b", Effect: "NO_EXECUTE"}}
+				r.NodeUpdate = environment.NodeUpdate{MaxUnavailablePercentage: 33}
+			},
+		},
+		"Accelerators": {
+			"an image with the drivers of its devices", map[string]any{"instanceTypes": []any{"g5g.xlarge"}, "amiType": "AL2023_ARM_64_NVIDIA"},
+			func(r *environment.Request) {
+				r.InstanceTypes, r.AMIType = []string{"g5g.xlarge"}, "AL2023_ARM_64_NVIDIA"
+			},
+		},
+		"Selectors": {
+			"wildcards", map[string]any{"nodeType": "FARGATE", "fargateSelectors": []any{map[string]any{"namespace": "kube-*"}, map[string]any{"namespace": "team-?", "labels": map[string]any{"tier": "web*"}}}},
+			func(r *environment.Request) {
+				r.NodeType = "FARGATE"
+				r.FargateSelectors = []environment.FargateSelector{{Namespace: "kube-*"}, {Namespace: "team-?", Labels: map[string]string{"tier": "web*"}}}
 			},
 		},
 		"CarrierGrade": {"100.64.0.0/10", map[string]any{"cidr": "100.64.0.0/16"}, func(r *environment.Request) { r.CIDR = "100.64.0.0/16" }},

@@ -1,7 +1,5 @@
 package environment
 
-import "strings"
-
 // Request is what a user asks for. Its field names are the parameter names of Harmonix'
 // "AWS EKS Environment Provider" template (harmonix-contract.md, section 1.1), so that a value
 // can be carried from the form to the request without a translation; what Harmonix does not ask
@@ -56,14 +54,24 @@ type Request struct {
 	// KubernetesVersion is the cluster's minor version, such as "1.36".
 	KubernetesVersion string `json:"kubernetesVersion,omitempty"`
 
-	// NodeType is "FARGATE" or "MANAGED". The fields below it hold for MANAGED only.
-	NodeType             string `json:"nodeType"`
-	InstanceType         string `json:"instanceType,omitempty"`
-	AMIType              string `json:"amiType,omitempty"`
-	NodeGroupMinSize     int    `json:"nodeGroupMinSize,omitempty"`
-	NodeGroupDesiredSize int    `json:"nodeGroupDesiredSize,omitempty"`
-	NodeGroupMaxSize     int    `json:"nodeGroupMaxSize,omitempty"`
-	NodeGroupDiskSize    int    `json:"nodeGroupDiskSize,omitempty"`
+	// NodeType is "FARGATE" or "MANAGED". The fields from InstanceType on hold for MANAGED only.
+	NodeType string `json:"nodeType"`
+	// FargateSelectors say which pods run on Fargate.
+	FargateSelectors []FargateSelector `json:"fargateSelectors,omitempty"`
+	// InstanceType is Harmonix' field for one type. InstanceTypes are one or several, and with the
+	// defaults never empty; InstanceType is then empty if they are several.
+	InstanceType         string   `json:"instanceType,omitempty"`
+	InstanceTypes        []string `json:"instanceTypes,omitempty"`
+	AMIType              string   `json:"amiType,omitempty"`
+	CapacityType         string   `json:"capacityType,omitempty"`
+	NodeGroupMinSize     int      `json:"nodeGroupMinSize,omitempty"`
+	NodeGroupDesiredSize int      `json:"nodeGroupDesiredSize,omitempty"`
+	NodeGroupMaxSize     int      `json:"nodeGroupMaxSize,omitempty"`
+	NodeGroupDiskSize    int      `json:"nodeGroupDiskSize,omitempty"`
+	// NodeLabels and NodeTaints are those of the nodes; NodeUpdate says how fast they are replaced.
+	NodeLabels map[string]string `json:"nodeLabels,omitempty"`
+	NodeTaints []Taint           `json:"nodeTaints,omitempty"`
+	NodeUpdate NodeUpdate        `json:"nodeUpdate,omitzero"`
 
 	// Chart is where the AWS Load Balancer Controller's chart comes from.
 	Chart ChartSource `json:"chart,omitzero"`
@@ -74,7 +82,7 @@ type Request struct {
 	AssumableRoles []string `json:"assumableRoles,omitempty"`
 	// PermissionsBoundary is the ARN of the policy that bounds every role made in the target account.
 	PermissionsBoundary string `json:"permissionsBoundary,omitempty"`
-	// Tags are put on every stack of the environment.
+	// Tags are put on every stack of the environment, and on what the stacks' tags do not reach.
 	Tags map[string]string `json:"tags,omitempty"`
 	// RepoURL is sent by the Harmonix form and not used.
 	RepoURL string `json:"repoUrl,omitempty"`
@@ -82,6 +90,3 @@ type Request struct {
 
 // ExistingVPC reports whether the environment stands in a VPC that it did not make.
 func (r Request) ExistingVPC() bool { return r.VPCConfiguration == VPCUseExisting }
-
-// Bottlerocket reports whether the nodes run Bottlerocket.
-func (r Request) Bottlerocket() bool { return strings.HasPrefix(r.AMIType, "BOTTLEROCKET_") }

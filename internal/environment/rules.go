@@ -15,8 +15,8 @@ type rule func(document) []Violation
 // broken returns what the rules find in doc.
 func broken(doc document) []Violation {
 	rules := []rule{
-		notSupportedYet, identifiers, lengths, account, cidr, publicAccess, vpc, images, version, amiType, architecture,
-		roles, assumableRoles, clusterAdminTrust, permissionsBoundary, sizes, diskSize, tags,
+		notSupportedYet, identifiers, lengths, account, cidr, publicAccess, vpc, images, version, roles, assumableRoles, clusterAdminTrust, permissionsBoundary,
+		instanceTypes, amiType, architecture, accelerator, sizes, diskSize, nodeLabels, nodeTaints, nodeUpdate, fargateSelectors, tags,
 	}
 	var all []Violation
 	for _, r := range rules {
@@ -141,98 +141,29 @@ func version(doc document) []Violation {
 	return nil
 }
 
-// amiType refuses Amazon Linux 2 where EKS has no images of it any more (kubectl-protocol.md,
-// section 4.3: the last version is 1.32).
-func amiType(doc document) []Violation {
-	ami, _ := doc.text("amiType")
-	minor, ok := doc.text("kubernetesVersion")
-	if !ok {
-		minor = DefaultKubernetesVersion
-	}
-	if doc["nodeType"] != NodeTypeManaged || !strings.HasPrefix(ami, "AL2_") || !minorVersion.MatchString(minor) || minor < "1.33" {
-		return nil
-	}
-	return []Violation{{
-		Pointer: "/amiType",
-		Given:   given("", ami) + " with Kubernetes " + minor,
-		Allowed: "AL2023_… or BOTTLEROCKET_…, because EKS has no Amazon Linux 2 images from Kubernetes 1.33",
-		Hint:    "leave it out for " + quote(DefaultAMIType),
-	}}
-}
-
-// armFamily finds the instance families with Arm processors by AWS' naming: a g after the generation
-// (docs.aws.amazon.com/ec2/latest/instancetypes/instance-type-names.html), and a1 from before it.
-var armFamily = regexp.MustCompile(`^(a1|[a-z]+[0-9]+[a-z]*g[a-z]*)[.-]`)
-
-// architecture checks that the nodes' processors run the nodes' image. A type that the naming says
-// nothing about is preflight's to look up.
-func architecture(doc document) []Violation {
-	instance, ami := DefaultInstanceType, DefaultAMIType
-	if sent, ok := doc.text("instanceType"); ok {
-		instance = sent
-	}
-	if sent, ok := doc.text("amiType"); ok {
-		ami = sent
-	}
-	processor, mine, others := "x86_64", "_x86_64", "_ARM_64"
-	if armFamily.MatchString(instance) {
-		processor, mine, others = "arm64", others, mine
-	}
-	if doc["nodeType"] != NodeTypeManaged || !strings.Contains(ami, others) {
-		return nil
-	}
-	other := strings.Replace(ami, others, mine, 1)
-	v := Violation{
-		Pointer: "/instanceType",
-		Given:   fmt.Sprintf("%s, which has %s processors, with amiType %s", quote(shorten(instance, maxGiven)), processor, quote(shorten(ami, maxGiven))),
-		Allowed: "an instance type and an image for the same processors",
-	}
-	if s, err := schema(); err == nil && slices.Contains(texts(s.Properties["amiType"].Enum.Values), other) {
-		v.Hint = "amiType " + quote(other) + " fits the instance type"
-	}
-	return []Violation{v}
-}
-
-// sizes checks that a managed node group's sizes are in order.
-func sizes(doc document) []Violation {
-	if doc["nodeType"] != NodeTypeManaged {
-		return nil
-	}
-	r := Request{
-		NodeGroupMinSize:     doc.number("nodeGroupMinSize"),
-		NodeGroupDesiredSize: doc.number("nodeGroupDesiredSize"),
-		NodeGroupMaxSize:     doc.number("nodeGroupMaxSize"),
-	}.withNodeDefaults()
-	if r.NodeGroupMinSize <= r.NodeGroupDesiredSize && r.NodeGroupDesiredSize <= r.NodeGroupMaxSize {
-		return nil
-	}
-	return []Violation{{
-		Pointer: "/nodeGroupDesiredSize",
-		Given:   fmt.Sprintf("min %d, desired %d, max %d", r.NodeGroupMinSize, r.NodeGroupDesiredSize, r.NodeGroupMaxSize),
-		Allowed: "min ≤ desired ≤ max",
-	}}
-}
-
-// diskSize checks that a node's disk holds the images of EKS.
-func diskSize(doc document) []Violation {
-	size := doc.number("nodeGroupDiskSize")
-	if doc["nodeType"] != NodeTypeManaged || size == 0 || size >= DefaultDiskSize {
-		return nil
-	}
-	return []Violation{{
-		Pointer: "/nodeGroupDiskSize", Given: given("", doc["nodeGroupDiskSize"]),
-		Allowed: fmt.Sprintf("an integer from %d to 16384", DefaultDiskSize),
-	}}
-}
-
 // tagText is what IAM, the strictest of the services involved, takes in keys and values
 // (docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html).
 var tagText = regexp.MustCompile(`^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$`)
+
+// maxTags is how many bytes the keys and values of all tags have together. They stand in the template of
+// a node group three times, and CloudFormation takes 51,200 bytes (aws-traps.md, row 1.62).
+const maxTags = 12_000
 
 // tags checks keys and values.
 func tags(doc document) []Violation {
 	sent, _ := doc["tags"].(map[string]any)
 	var all []Violation
+	size := 0
+	for key, value := range sent {
+		text, _ := value.(string)
+		size += len(key) + len(text)
+	}
+	if size > maxTags {
+		all = append(all, Violation{
+			Pointer: "/tags", Given: fmt.Sprintf("%d bytes in all keys and values together", size),
+			Allowed: fmt.Sprintf("at most %d, because a template of CloudFormation has 51200", maxTags),
+		})
+	}
 	folded := map[string]string{}
 	for _, key := range slices.Sorted(maps.Keys(sent)) {
 		v := Violation{Pointer: pointerTo("tags", key), Given: "the key " + quote(shorten(key, maxGiven))}

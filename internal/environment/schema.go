@@ -83,13 +83,17 @@ func translateAll(e *jsonschema.ValidationError, s *jsonschema.Schema, doc docum
 	}
 	switch k := e.ErrorKind.(type) {
 	case *kind.Required:
+		_, at := lookup(doc, s, e.InstanceLocation)
 		for _, field := range k.Missing {
-			all = append(all, Violation{Pointer: pointerTo(field), Given: "nothing", Allowed: allowed(s.Properties[field])})
+			pointer := pointerTo(append(slices.Clone(e.InstanceLocation), field)...)
+			all = append(all, Violation{Pointer: pointer, Given: "nothing", Allowed: allowed(at.Properties[field])})
 		}
 	case *kind.AdditionalProperties:
-		fields := slices.Sorted(maps.Keys(s.Properties))
+		_, at := lookup(doc, s, e.InstanceLocation)
+		fields := slices.Sorted(maps.Keys(at.Properties))
 		for i, field := range k.Properties {
-			all = append(all, unknown(field, fields, i < 50))
+			pointer := pointerTo(append(slices.Clone(e.InstanceLocation), field)...)
+			all = append(all, unknown(pointer, field, fields, i < 50))
 		}
 	default:
 		all = append(all, translate(e, s, doc))
@@ -97,9 +101,9 @@ func translateAll(e *jsonschema.ValidationError, s *jsonschema.Schema, doc docum
 	return all
 }
 
-// unknown describes a field that does not exist.
-func unknown(field string, fields []string, guess bool) Violation {
-	v := Violation{Pointer: pointerTo(field), Given: "an unknown field", Allowed: "the fields of the schema"}
+// unknown describes a field that does not exist, where the given ones do.
+func unknown(pointer, field string, fields []string, guess bool) Violation {
+	v := Violation{Pointer: pointer, Given: "an unknown field", Allowed: "the fields of the schema"}
 	if !guess {
 		return v
 	}
@@ -131,6 +135,9 @@ func translate(e *jsonschema.ValidationError, s *jsonschema.Schema, doc document
 	case *kind.MaxLength:
 		v.Given = fmt.Sprintf("%d characters", k.Got)
 		v.Allowed = fmt.Sprintf("at most %d characters", k.Want)
+	case *kind.MinItems:
+		v.Given = fmt.Sprintf("%d entries", k.Got)
+		v.Allowed = fmt.Sprintf("at least %d, or leave the field out", k.Want)
 	case *kind.MaxItems:
 		v.Given = fmt.Sprintf("%d entries", k.Got)
 		v.Allowed = fmt.Sprintf("at most %d entries", k.Want)

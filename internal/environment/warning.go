@@ -2,6 +2,8 @@ package environment
 
 import (
 	"net/netip"
+	"slices"
+	"strings"
 
 	"github.com/harmonix-eks/environment-provider/internal/finding"
 )
@@ -28,6 +30,37 @@ func (r Request) Warnings() []Finding {
 		all = append(all, finding.Warningf("RoleWithPath", "/clusterAdminRole",
 			"the role has the path /%s: the access entry takes it, the ConfigMap aws-auth knows roles only without their path", m[2]).
 			WithNext("nothing, unless the role is to be found in aws-auth as well"))
+	}
+	return append(all, r.nodeWarnings()...)
+}
+
+// nodeWarnings are about what pods run on.
+func (r Request) nodeWarnings() []Finding {
+	var all []Finding
+	if r.CapacityType == CapacitySpot && len(r.InstanceTypes) == 1 {
+		all = append(all, finding.Warningf("OneSpotType", "/instanceTypes",
+			"with %s as the only instance type there are no nodes when AWS has no spot capacity of it", r.InstanceType).
+			WithNext("name several types in instanceTypes"))
+	}
+	if tolerations := r.Tolerations(); len(tolerations) > 0 {
+		all = append(all, finding.Warningf("TaintedNodes", "/nodeTaints",
+			"all nodes of the environment have the taint %s: pods that do not tolerate it stay Pending, those of Harmonix' applications too", tolerations[0].Key).
+			WithNext("add the toleration to the applications, or leave the taint out"))
+	}
+	drivers := strings.Contains(r.AMIType, "_NVIDIA") || strings.HasSuffix(r.AMIType, "_NEURON") || strings.HasSuffix(r.AMIType, "_GPU")
+	idle := slices.ContainsFunc(r.InstanceTypes, func(instance string) bool { return hasNVIDIA(instance) || neuronFamily.MatchString(instance) })
+	switch {
+	case drivers && !r.Bottlerocket():
+		all = append(all, finding.Warningf("NoDevicePlugin", "/amiType", "no pod can ask for the nodes' devices before their device plugin runs in the cluster, which the provider does not install").
+			WithNext("install the plugin of the devices' maker when the environment is there"))
+	case idle && !drivers:
+		all = append(all, finding.Warningf("IdleDevices", "/amiType", "%s has no drivers for the devices of the instance type", r.AMIType).
+			WithNext("choose an image with NVIDIA or NEURON in its name, or another instance type"))
+	}
+	if len(r.FargateSelectors) > 0 && !slices.ContainsFunc(r.FargateSelectors, func(s FargateSelector) bool { return s.takes("any-other") }) {
+		all = append(all, finding.Warningf("UnselectedNamespaces", "/fargateSelectors",
+			"no selector takes every pod of every namespace: pods that none takes stay Pending, those of Harmonix' applications in other namespaces too").
+			WithNext(`add {"namespace": "*"}, unless that is meant`))
 	}
 	return all
 }

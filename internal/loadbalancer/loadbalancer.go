@@ -5,6 +5,7 @@ package loadbalancer
 import (
 	"cmp"
 	"context"
+	"strings"
 
 	"github.com/harmonix-eks/environment-provider/internal/environment"
 	"github.com/harmonix-eks/environment-provider/internal/fault"
@@ -109,6 +110,18 @@ func ServiceAccount(roleARN string) client.Object {
 	}
 }
 
+// defaultTags are the tags of load balancers and their groups: the request's, and the environment's.
+// The controller takes them as key=value, and makes its own under k8s.aws.
+func defaultTags(s environment.State) map[string]string {
+	tags := map[string]string{environment.Tag: s.Names.Environment}
+	for key, value := range s.Request.Tags {
+		if _, own := tags[key]; !own && !strings.ContainsAny(key, "=,") && !strings.Contains(key, "k8s.aws/") {
+			tags[key] = value
+		}
+	}
+	return tags
+}
+
 // Chart is the controller's release for s. What the request does not say about the chart's source is
 // taken from fallback.
 func Chart(s environment.State, fallback environment.ChartSource) client.Chart {
@@ -120,6 +133,11 @@ func Chart(s environment.State, fallback environment.ChartSource) client.Chart {
 		"vpcId":          s.Network.VPCID,
 		"serviceAccount": map[string]any{"create": false, "name": name},
 		"image":          image(s.Request),
+		// What the controller makes is in no stack, so the stacks' tags do not reach it.
+		"defaultTags": defaultTags(s),
+	}
+	if tolerations := s.Request.Tolerations(); len(tolerations) > 0 {
+		values["tolerations"] = tolerations
 	}
 	if s.Network.Isolated {
 		// These services have no VPC endpoint, and without a way out the controller would wait for them

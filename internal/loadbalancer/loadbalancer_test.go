@@ -18,7 +18,7 @@ var _ cluster = (*client.Client)(nil)
 func state(access string, chart environment.ChartSource) environment.State {
 	return environment.State{
 		Request:    environment.Request{Region: "eu-west-1", APIAccess: access, Chart: chart},
-		Names:      environment.Names{Cluster: "opa-dev-cluster"},
+		Names:      environment.Names{Environment: "opa-dev", Cluster: "opa-dev-cluster"},
 		Network:    &environment.Network{VPCID: "vpc-1"},
 		AddonRoles: &environment.AddonRoles{LoadBalancerControllerRoleARN: "arn:controller"},
 	}
@@ -99,6 +99,7 @@ func TestChart(t *testing.T) {
 		values := map[string]any{
 			"clusterName": "opa-dev-cluster", "region": "eu-west-1", "vpcId": "vpc-1",
 			"serviceAccount": map[string]any{"create": false, "name": "aws-load-balancer-controller"},
+			"defaultTags":    map[string]string{"eks-environment": "opa-dev"},
 			"image":          map[string]any{"repository": "602401143452.dkr.ecr.eu-west-1.amazonaws.com/amazon/aws-load-balancer-controller"},
 		}
 		for name, value := range more {
@@ -130,6 +131,17 @@ func TestChart(t *testing.T) {
 		"ImageTag": {"from a mirror, with a tag", mirrored("r.example.com/lbc:v3.4.0"), "https://charts.example", "1.2.3",
 			values(map[string]any{"image": map[string]any{"repository": "r.example.com/lbc", "tag": "v3.4.0"}})},
 	}
+	nodes := state(environment.APIPublicAndPrivate, environment.ChartSource{})
+	nodes.Request.Tags = map[string]string{"cost-center": "4711", "eks-environment": "mine", "a=b": "c", "elbv2.k8s.aws/cluster": "d"}
+	nodes.Request.NodeTaints = []environment.Taint{{Key: "a", Value: "b", Effect: "NO_SCHEDULE"}, {Key: "c", Effect: "NO_EXECUTE"}, {Key: "d", Effect: "PREFER_NO_SCHEDULE"}}
+	cases["Nodes"] = cases["Default"]
+	c := cases["Nodes"]
+	c.reason, c.state = "tags that the controller takes, and the taints of the only nodes", nodes
+	c.values = values(map[string]any{
+		"defaultTags": map[string]string{"eks-environment": "opa-dev", "cost-center": "4711"},
+		"tolerations": []environment.Toleration{{Key: "a", Operator: "Equal", Value: "b", Effect: "NoSchedule"}, {Key: "c", Operator: "Equal", Effect: "NoExecute"}},
+	})
+	cases["Nodes"] = c
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			want := client.Chart{

@@ -142,6 +142,7 @@ func TestRun(t *testing.T) {
 		PlatformRole:    platformRole, PipelineRole: pipelineRole,
 		VPCConfiguration: "create_new", CIDR: "10.0.0.0/24", NATGateways: "single",
 		APIAccess: "public_and_private", APIAccessCIDRs: "0.0.0.0/0", KubernetesVersion: "1.36", NodeType: "FARGATE",
+		FargateSelectors: []environment.FargateSelector{{Namespace: "kube-system"}, {Namespace: "default"}, {Namespace: "*"}},
 	}
 	parameters := fakeParameters{"/opa/platform-role": platformRole, "/opa/pipeline-role": pipelineRole}
 	cases := map[string]struct {

@@ -120,7 +120,12 @@ func (d difference) reasons() []string {
 		}
 	}
 	if d.templateDiffers {
-		all = append(all, "this version of the provider has another template")
+		all = append(all, "the template is another one, by the request or by this version of the provider")
+	}
+	for _, path := range d.paths(nil) {
+		if taking(d.template, []string{path}, d.spec.Template) != d.template {
+			all = append(all, "the template has another "+path)
+		}
 	}
 	if !sameRole(d.live.RoleARN, d.spec.RoleARN) {
 		all = append(all, "the service role becomes "+d.spec.RoleARN)

@@ -177,7 +177,7 @@ func TestRehearseUpdate(t *testing.T) {
 			})}},
 			plan: &environment.Plan{Because: []string{
 				`parameter ZoneCount is new: "2"`, "parameter Old goes", `tag a: "0" becomes "1"`, `tag b is new: "2"`, "tag c goes",
-				"this version of the provider has another template", "the service role becomes " + role,
+				"the template is another one, by the request or by this version of the provider", "the service role becomes " + role,
 			}},
 		},
 		"Policy":     {reason: "a stack policy that differs is set", cloud: cloud{looks: []*types.Stack{live("CREATE_COMPLETE")}}, spec: protected, change: "updated", plan: &environment.Plan{Notes: []string{"the stack policy of " + name + " is set anew"}}},

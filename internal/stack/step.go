@@ -16,6 +16,9 @@ import (
 type Kind struct {
 	// Parameters are those whose change is of this kind.
 	Parameters []string
+	// Paths are the parts of the template whose change is of this kind, such as
+	// "Resources/NodeGroup/Properties/Labels": what no parameter can carry.
+	Paths []string
 	// Rest adds everything that no other kind names: the template, the tags, which reach every
 	// resource, and the other parameters. A spec with kinds has one that does.
 	Rest bool
@@ -67,7 +70,7 @@ func (c *convergence) compare(ctx context.Context, live Description) (difference
 	d := difference{spec: c.spec, live: live, want: withDefaults(c.spec.Parameters, c.spec.Template)}
 	kinds := c.spec.kinds()
 	rest := d.rest()
-	if !d.differs(kinds[rest]) || slices.ContainsFunc(kinds[:rest], d.differs) {
+	if len(d.paths(nil)) > 0 || !d.differs(kinds[rest]) || slices.ContainsFunc(kinds[:rest], d.differs) {
 		return d, c.readTemplate(ctx, live, &d)
 	}
 	return d, nil
@@ -84,7 +87,7 @@ func (c *convergence) readTemplate(ctx context.Context, live Description, d *dif
 		return classify(err, "cloudformation:GetTemplate", c.spec.Name)
 	}
 	d.template = aws.ToString(out.TemplateBody)
-	d.templateDiffers = !sameJSON(d.template, c.spec.Template)
+	d.templateDiffers = !sameJSON(d.template, taking(c.spec.Template, d.paths(nil), d.template))
 	return nil
 }
 
@@ -127,6 +130,9 @@ func (d difference) differs(k Kind) bool {
 			return true
 		}
 	}
+	if d.template != "" && taking(d.template, k.Paths, d.spec.Template) != d.template {
+		return true
+	}
 	if !k.Rest {
 		return false
 	}
@@ -149,6 +155,15 @@ func (d difference) of(k Kind, name string) bool {
 	return k.Rest && (!named || !known)
 }
 
+// paths are the paths of all kinds, without the given ones.
+func (d difference) paths(without []string) []string {
+	var all []string
+	for _, k := range d.spec.kinds() {
+		all = append(all, k.Paths...)
+	}
+	return slices.DeleteFunc(all, func(path string) bool { return slices.Contains(without, path) })
+}
+
 func (d difference) same(name string) bool {
 	value, ok := d.live.Parameters[name]
 	return ok && value == d.want[name]
@@ -158,7 +173,7 @@ func (d difference) same(name string) bool {
 func (d difference) only(k Kind, beforeRest bool) Spec {
 	s := d.spec
 	if beforeRest {
-		s.Template, s.Tags = d.template, d.live.Tags
+		s.Template, s.Tags = taking(d.template, k.Paths, d.spec.Template), d.live.Tags
 		s.Parameters = maps.Clone(d.live.Parameters)
 		for _, name := range k.Parameters {
 			if _, known := s.Parameters[name]; known {
@@ -168,6 +183,7 @@ func (d difference) only(k Kind, beforeRest bool) Spec {
 		return s
 	}
 	s.Parameters = maps.Clone(d.spec.Parameters)
+	s.Template = taking(d.spec.Template, d.paths(k.Paths), d.template)
 	for name := range d.want {
 		if value, known := d.live.Parameters[name]; known && !d.of(k, name) && value != d.want[name] {
 			s.Parameters[name] = value

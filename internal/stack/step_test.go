@@ -61,7 +61,11 @@ func (m *made) UpdateStack(_ context.Context, in *cloudformation.UpdateStackInpu
 		changed = append(changed, "tags")
 	}
 	if *in.TemplateBody != m.template {
-		changed = append(changed, "template")
+		what := "template"
+		if strings.Contains(*in.TemplateBody, "Launch") {
+			what += ": " + *in.TemplateBody
+		}
+		changed = append(changed, what)
 	}
 	slices.Sort(changed)
 	m.updates = append(m.updates, changed)
@@ -76,6 +80,11 @@ func (m *made) UpdateStack(_ context.Context, in *cloudformation.UpdateStackInpu
 	return &cloudformation.UpdateStackOutput{}, nil
 }
 
+// tagged is a template with something beside a part of it.
+func tagged(beside, tag string) string {
+	return `{"Parameters":{"Access":{},"Cidrs":{},"Disk":{},"Size":{},"Version":{}},"Resources":{"Launch":{"Beside":"` + beside + `","Tags":[{"Key":"k","Value":"` + tag + `"}]}}}`
+}
+
 // The kinds of a cluster: the version alone and first, the rest last.
 func TestKinds(t *testing.T) {
 	const (
@@ -84,12 +93,14 @@ func TestKinds(t *testing.T) {
 	)
 	live := map[string]string{"Size": "1", "Version": "1.35", "Access": "true", "Cidrs": "a", "Disk": "x"}
 	lastRest := []stack.Kind{{Parameters: []string{"Version"}}, {Parameters: []string{"Access", "Cidrs"}}, {Rest: true}}
+	withTags := []stack.Kind{{Parameters: []string{"Size"}, Rest: true}, {Parameters: []string{"Disk"}, Paths: []string{"Resources/Launch/Tags"}}, {Parameters: []string{"Version"}}}
 	firstRest := []stack.Kind{{Parameters: []string{"Disk"}, Replaces: true}, {Parameters: []string{"Size"}, Rest: true}, {Parameters: []string{"Version", "Support"}}}
 	cases := map[string]struct {
 		reason   string
 		kinds    []stack.Kind
 		status   types.StackStatus
 		template string
+		live     string
 		want     map[string]string
 		tags     map[string]string
 		fails    int
@@ -97,14 +108,21 @@ func TestKinds(t *testing.T) {
 		code     fault.Code
 		message  string
 	}{
-		"Nothing":       {reason: "a re-apply makes no mutating call", kinds: lastRest},
-		"NoKinds":       {reason: "everything travels at once", want: map[string]string{"Version": "1.36", "Access": "false"}, tags: map[string]string{"a": "1"}, updates: [][]string{{"Access", "Version", "tags"}}},
-		"One":           {reason: "one kind is one update", kinds: lastRest, want: map[string]string{"Access": "false", "Cidrs": ""}, updates: [][]string{{"Access", "Cidrs"}}},
-		"All":           {reason: "the version travels alone, on the template that is live", kinds: lastRest, template: newer, want: map[string]string{"Version": "1.36", "Access": "false", "Size": "2"}, tags: map[string]string{"a": "1"}, updates: [][]string{{"Version"}, {"Access"}, {"Size", "tags", "template"}}},
-		"Template":      {reason: "a template is a kind, too", kinds: lastRest, template: newer, want: map[string]string{"Version": "1.36"}, updates: [][]string{{"Version"}, {"template"}}},
-		"RestFirst":     {reason: "tags before the version", kinds: firstRest, template: newer, want: map[string]string{"Version": "1.36", "Size": "2"}, tags: map[string]string{"a": "1"}, updates: [][]string{{"Size", "tags", "template"}, {"Version"}}},
-		"NewParameter":  {reason: "a parameter that the live template does not know comes with the new one", kinds: firstRest, template: newer, want: map[string]string{"Support": "EXTENDED", "Version": "1.36"}, updates: [][]string{{"Support", "template"}, {"Version"}}},
-		"Replacement":   {reason: "what is made anew has nothing to be combined with", kinds: firstRest, want: map[string]string{"Disk": "y", "Version": "1.36", "Size": "2"}, updates: [][]string{{"Disk", "Size", "Version"}}},
+		"Nothing":      {reason: "a re-apply makes no mutating call", kinds: lastRest},
+		"NoKinds":      {reason: "everything travels at once", want: map[string]string{"Version": "1.36", "Access": "false"}, tags: map[string]string{"a": "1"}, updates: [][]string{{"Access", "Version", "tags"}}},
+		"One":          {reason: "one kind is one update", kinds: lastRest, want: map[string]string{"Access": "false", "Cidrs": ""}, updates: [][]string{{"Access", "Cidrs"}}},
+		"All":          {reason: "the version travels alone, on the template that is live", kinds: lastRest, template: newer, want: map[string]string{"Version": "1.36", "Access": "false", "Size": "2"}, tags: map[string]string{"a": "1"}, updates: [][]string{{"Version"}, {"Access"}, {"Size", "tags", "template"}}},
+		"Template":     {reason: "a template is a kind, too", kinds: lastRest, template: newer, want: map[string]string{"Version": "1.36"}, updates: [][]string{{"Version"}, {"template"}}},
+		"RestFirst":    {reason: "tags before the version", kinds: firstRest, template: newer, want: map[string]string{"Version": "1.36", "Size": "2"}, tags: map[string]string{"a": "1"}, updates: [][]string{{"Size", "tags", "template"}, {"Version"}}},
+		"NewParameter": {reason: "a parameter that the live template does not know comes with the new one", kinds: firstRest, template: newer, want: map[string]string{"Support": "EXTENDED", "Version": "1.36"}, updates: [][]string{{"Support", "template"}, {"Version"}}},
+		"Replacement":  {reason: "what is made anew has nothing to be combined with", kinds: firstRest, want: map[string]string{"Disk": "y", "Version": "1.36", "Size": "2"}, updates: [][]string{{"Disk", "Size", "Version"}}},
+		"Part":         {reason: "a part of the template is of its kind", kinds: withTags, live: tagged("a", "old"), template: tagged("a", "new"), updates: [][]string{{"template: " + tagged("a", "new")}}},
+		"Parts": {
+			reason: "and travels with it: after the rest, which takes the live part along, and before the version", kinds: withTags, live: tagged("a", "old"), template: tagged("b", "new"),
+			want:    map[string]string{"Version": "1.36", "Disk": "y"},
+			updates: [][]string{{"template: " + tagged("b", "old")}, {"Disk", "template: " + tagged("b", "new")}, {"Version"}},
+		},
+		"NewPart":       {reason: "a part that the live template does not have comes with the rest", kinds: withTags, template: tagged("a", "new"), want: map[string]string{"Disk": "y"}, updates: [][]string{{"template: " + tagged("a", "new")}, {"Disk"}}},
 		"AfterRollback": {reason: "an older run's failure is tried again", kinds: lastRest, status: "UPDATE_ROLLBACK_COMPLETE", want: map[string]string{"Version": "1.36"}, updates: [][]string{{"Version"}}},
 		"FirstFails":    {reason: "no further kind is tried", kinds: lastRest, want: map[string]string{"Version": "1.36", "Size": "2"}, fails: 1, updates: [][]string{{"Version"}}, code: fault.Failed, message: "Cluster failed: no"},
 		"SecondFails":   {reason: "its own events are the cause", kinds: lastRest, want: map[string]string{"Version": "1.36", "Size": "2"}, fails: 2, updates: [][]string{{"Version"}, {"Size"}}, code: fault.Failed, message: "Cluster failed: no"},
@@ -117,7 +135,10 @@ func TestKinds(t *testing.T) {
 				m.status = tc.status
 			}
 			m.template = old
-			s := stack.Spec{Name: name, Template: old, Parameters: maps.Clone(live), Tags: tc.tags, Kinds: tc.kinds, Execution: "arn:execution", Since: since}
+			if tc.live != "" {
+				m.template = tc.live
+			}
+			s := stack.Spec{Name: name, Template: m.template, Parameters: maps.Clone(live), Tags: tc.tags, Kinds: tc.kinds, Execution: "arn:execution", Since: since}
 			if tc.template != "" {
 				s.Template = tc.template
 			}

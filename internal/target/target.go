@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 
 	"github.com/harmonix-eks/environment-provider/internal/account"
+	"github.com/harmonix-eks/environment-provider/internal/environment"
 	"github.com/harmonix-eks/environment-provider/internal/stack"
 	"github.com/harmonix-eks/environment-provider/internal/stage"
 )
@@ -38,9 +39,6 @@ func Connect(ctx context.Context, c Connector, in stage.Input) (*Target, error) 
 	return &Target{Config: cfg, Stacks: engine, input: in}, nil
 }
 
-// environmentTag marks every stack, and by propagation every resource, of an environment.
-const environmentTag = "eks-environment"
-
 // Spec is the stack called name as the input's environment wants it: with the request's tags and
 // under CloudFormation's service role.
 func (t *Target) Spec(name, template string, parameters map[string]string) stack.Spec {
@@ -49,7 +47,7 @@ func (t *Target) Spec(name, template string, parameters map[string]string) stack
 	if tags == nil {
 		tags = map[string]string{}
 	}
-	tags[environmentTag] = s.Names.Environment
+	tags[environment.Tag] = s.Names.Environment
 	spec := stack.Spec{
 		Name:       name,
 		Template:   template,

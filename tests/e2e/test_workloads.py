@@ -172,7 +172,7 @@ def test_launch_template_is_as_safe_as_it_can_be(world: World, managed: Environm
     # What instances and disks are tagged with is the template's business alone.
     for specification in data["TagSpecifications"]:
         assert {"Key": "eks-environment", "Value": "opa-staging"} in specification["Tags"]
-    assert {s["ResourceType"] for s in data["TagSpecifications"]} == {"instance", "volume"}
+    assert {s["ResourceType"] for s in data["TagSpecifications"]} == {"instance", "volume", "network-interface"}
 
 
 def test_node_role_may_join(world: World, managed: Environment) -> None:

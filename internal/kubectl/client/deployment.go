@@ -8,8 +8,8 @@ import (
 	"github.com/harmonix-eks/environment-provider/internal/environment"
 )
 
-// Deployment is what a stage looks at in a Deployment: its pods' annotations and how far its
-// rollout is.
+// Deployment is what a stage looks at in a Deployment: what its pods are
+// like and how far its rollout is.
 type Deployment struct {
 	Metadata struct {
 		Name       string `json:"name"`
@@ -24,6 +24,12 @@ type Deployment struct {
 			Metadata struct {
 				Annotations map[string]string `json:"annotations"`
 			} `json:"metadata"`
+			Spec struct {
+				Tolerations []environment.Toleration `json:"tolerations"`
+				Containers  []struct {
+					Image string `json:"image"`
+				} `json:"containers"`
+			} `json:"spec"`
 		} `json:"template"`
 	} `json:"spec"`
 	Status struct {

@@ -258,7 +258,9 @@ def _coerce(value: Any, types: str | list[str]) -> tuple[Any, bool]:
             return value.lower() == "true", True
         if name in ("integer", "number") and isinstance(value, str):
             try:
-                return (int(value) if name == "integer" else float(value)), True
+                number = int(value) if name == "integer" else float(value)
+                # A whole number is written without a point, as CloudFormation hands it on.
+                return (int(number) if number == number // 1 else number), True
             except ValueError:
                 continue
     return value, False
