@@ -63,6 +63,14 @@ test-all: linux ## Runs the test suite with every fault, and all sixteen combina
 	@$(MAKE) --no-print-directory -j3 ready
 	@$(CLOUD)/bin/python -m suite --all
 
+# What reads input that others write: events, manifests, JSONPath, aws-auth, requests.
+FUZZED := ./internal/kubectl:FuzzDecode ./internal/kubectl:FuzzManifest ./internal/kubectl:FuzzDocuments ./internal/kubectl:FuzzQuery ./internal/awsauth:FuzzMerge ./internal/environment:FuzzParse
+FUZZTIME ?= 10s
+
+.PHONY: fuzz
+fuzz: ## Looks for input that breaks the parsers, FUZZTIME (10s) each.
+	@for target in $(FUZZED); do go test -trimpath -run '^$$' -fuzz "^$${target#*:}$$" -fuzztime $(FUZZTIME) "$${target%:*}"; done
+
 .PHONY: verify
 verify: $(CLOUD)/.done $(SAM)/.done ## Checks format, lint, generated files and a clean tree.
 	@$(CLOUD)/bin/python -m suite.verify
