@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import urllib.request
 
@@ -12,6 +13,7 @@ EXAMPLES = ("fargate", "managed-nodes", "node-options", "fargate-new-private")
 """Examples that take nothing as given. What is chosen besides nodes and API changes no path of the machine."""
 
 
+@functools.cache
 def requests() -> dict[str, Request]:
     """The requests by the names of their files."""
     return {name: json.loads((ROOT / "docs" / "examples" / f"{name}.json").read_text()) for name in EXAMPLES}

@@ -59,9 +59,14 @@ class Outcome:
     """Unix time."""
 
 
+def entered(ended: Execution) -> list[str]:
+    """The states that were entered, in their order."""
+    return [e["stateEnteredEventDetails"]["name"] for e in ended.history if "stateEnteredEventDetails" in e]
+
+
 def path(ended: Execution) -> list[str]:
     """The states that were entered, in an order that does not depend on which branch was faster."""
-    return sorted(e["stateEnteredEventDetails"]["name"] for e in ended.history if "stateEnteredEventDetails" in e)
+    return sorted(entered(ended))
 
 
 def expected_path(scenario: Scenario, undisturbed: list[str]) -> list[str]:
@@ -74,10 +79,10 @@ def expected_path(scenario: Scenario, undisturbed: list[str]) -> list[str]:
         return sorted(undisturbed)
     task = definition.tasks()[scenario.state]
     if task.parallel is None or task.join is None:
-        entered = undisturbed[: undisturbed.index(task.name) + 1]
-        return sorted([*entered, "RecordFailure", "Failed"])
-    entered = [s for s in undisturbed[: undisturbed.index(task.join) + 1] if s not in task.later]
-    return sorted([*entered, f"{task.name}Failed", "RecordFailure", "Failed"])
+        before = undisturbed[: undisturbed.index(task.name) + 1]
+        return sorted([*before, "RecordFailure", "Failed"])
+    before = [s for s in undisturbed[: undisturbed.index(task.join) + 1] if s not in task.later]
+    return sorted([*before, f"{task.name}Failed", "RecordFailure", "Failed"])
 
 
 OTHER = "Access"

@@ -1,7 +1,8 @@
 """What must come of a fault: how many attempts, and which end.
 
 The numbers are written out, not read from the definition: see docs/architecture.md for their reasons.
-A new state fails `test_every_state_is_in_the_table` until it has a row here.
+A new state fails `test_every_state_is_in_the_table` until it has a row in IN_PROGRESS and in EACH_STATE, and one in
+OPERATION if it does not lie on the way of an apply.
 """
 
 from __future__ import annotations
@@ -35,6 +36,9 @@ IN_PROGRESS = {
     "RecordFailure": 721,
 }
 """Attempts of each state while it is told InProgress."""
+
+OPERATION: dict[str, str] = {}
+"""What has to be asked for to come to a state, unless it is `apply`. A removal is played on environments that are not there."""
 
 GIVEN, LATE = 4, 6
 """Seconds that a Task is given, and by which an answer then comes too late."""

@@ -12,11 +12,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from e2e.provider import Execution
+from e2e.provider import Execution, Request
 from e2e.world import eventually
 from faults import definition, examples
-from faults.scenario import OTHER, Outcome, Scenario, Stage, expected_path, path
-from faults.table import EACH_STATE, FAULTS, IN_PROGRESS
+from faults.scenario import OTHER, Outcome, Scenario, Stage, entered, expected_path, path
+from faults.table import EACH_STATE, FAULTS, IN_PROGRESS, OPERATION
 from localcloud.proxy import Cut
 
 SHORT = [Scenario(state, *chosen) for state, chosen in EACH_STATE.items()]
@@ -34,25 +34,51 @@ def chosen() -> list[Scenario]:
 SCENARIOS = chosen()
 
 Played = dict[Scenario, tuple[str, Outcome]]
+Ways = dict[tuple[str, str], list[str]]
+"""The states of an execution without a fault, in their order, by environment and operation."""
+
+
+def request(name: str, operation: str) -> Request:
+    """The request of an example for an operation. A removal is of an environment that was never made."""
+    changes = {"operation": operation} | ({"name": f"no-{name}"} if operation == "delete" else {})
+    return examples.requests()[name] | (changes if operation != "apply" else {})
+
+
+def operation_of(scenario: Scenario) -> str:
+    """What has to be asked for to come to a scenario's state."""
+    return OPERATION.get(scenario.state, "apply")
 
 
 @pytest.fixture(scope="module")
-def played(undisturbed: dict[str, Execution], first: Stage) -> Played:
+def ways(undisturbed: dict[str, Execution], first: Stage) -> Ways:
+    """What happens where nothing is disturbed."""
+    found = Ways()
+    for name, execution in undisturbed.items():
+        found[name, "apply"] = entered(execution)
+        for operation in sorted(set(OPERATION.values())):
+            found[name, operation] = entered(first.run(request(name, operation), f"{operation}-{name}").succeeded())
+    return found
+
+
+@pytest.fixture(scope="module")
+def played(ways: Ways, first: Stage) -> Played:
     """All scenarios, as many at a time as there are environments; with the environment that each was played on."""
-    requests, free, outcomes = examples.requests(), queue.SimpleQueue[str](), Played()
-    for name in undisturbed:
+    free, outcomes = queue.SimpleQueue[str](), Played()
+    names = sorted(examples.requests())
+    for name in names:
         free.put(name)
 
     def play(scenario: Scenario) -> None:
         name = free.get()
         try:
-            outcomes[scenario] = name, first.play(scenario, requests[name])
+            sent = request(name, operation_of(scenario))
+            outcomes[scenario] = name, first.play(scenario, sent)
             # The next one would find the lock that a recorder by event has yet to release.
-            eventually(lambda: first.provider.holder(requests[name]) is None, f"{scenario}: the lock's release")
+            eventually(lambda: first.provider.holder(sent) is None, f"{scenario}: the lock's release")
         finally:
             free.put(name)
 
-    with ThreadPoolExecutor(len(undisturbed)) as executor:
+    with ThreadPoolExecutor(len(names)) as executor:
         list(executor.map(play, [s for s in SCENARIOS if not s.what.alone]))
     for scenario in SCENARIOS:
         if scenario.what.alone:
@@ -64,6 +90,7 @@ def test_every_state_is_in_the_table() -> None:
     tasks = set(definition.tasks())
     assert set(IN_PROGRESS) == tasks
     assert set(EACH_STATE) == tasks
+    assert set(OPERATION) <= tasks
 
 
 def test_short_run_has_every_kind_of_fault() -> None:
@@ -74,12 +101,12 @@ def test_short_run_has_every_kind_of_fault() -> None:
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
-def test_fault(played: Played, undisturbed: dict[str, Execution], first: Stage, scenario: Scenario) -> None:
+def test_fault(played: Played, ways: Ways, first: Stage, scenario: Scenario) -> None:
     name, outcome = played[scenario]
     ended = outcome.execution
     assert outcome.calls == scenario.attempts
-    whole = [e["stateEnteredEventDetails"]["name"] for e in undisturbed[name].history if "stateEnteredEventDetails" in e]
-    assert path(ended) == expected_path(scenario, whole)
+    operation = operation_of(scenario)
+    assert path(ended) == expected_path(scenario, ways[name, operation])
     if scenario.state == "RecordFailure":
         _ends_with_a_failed_recorder(ended, scenario)
     elif scenario.error:
@@ -89,7 +116,7 @@ def test_fault(played: Played, undisturbed: dict[str, Execution], first: Stage, 
         assert cause["next"]
     else:
         ended.succeeded()
-    _is_recorded(first, name, ended)
+    _is_recorded(first, request(name, operation), ended, operation)
 
 
 def _ends_with_a_failed_recorder(ended: Execution, scenario: Scenario) -> None:
@@ -101,34 +128,33 @@ def _ends_with_a_failed_recorder(ended: Execution, scenario: Scenario) -> None:
     assert "could not be recorded" in ended.description["cause"]
 
 
-def _is_recorded(stage: Stage, name: str, ended: Execution) -> None:
+def _is_recorded(stage: Stage, sent: Request, ended: Execution, operation: str) -> None:
     """One row for the execution, with its end; nobody holds the environment."""
-    request = examples.requests()[name]
 
     def rows() -> list[dict[str, str]]:
-        return [row for row in stage.provider.past(request) if row["execution"] == ended.arn]
+        return [row for row in stage.provider.past(sent) if row["execution"] == ended.arn]
 
     (row,) = eventually(rows, f"a record of {ended.arn}")
     assert row["status"] == ended.status
     if ended.status == "FAILED":
         document = json.loads(row["document"])
         assert document["message"]
-        # All stacks are at rest, and there.
-        assert len([line for line in document["exists"] if line.endswith("_COMPLETE")]) >= 8
-    assert stage.provider.holder(request) is None
+        # All stacks are at rest, and there; or there never were any.
+        at_rest = [line for line in document.get("exists", []) if line.endswith("_COMPLETE")]
+        assert len(at_rest) >= 8 if operation != "delete" else document.get("exists", []) == []
+    assert stage.provider.holder(sent) is None
 
 
 @pytest.fixture(scope="module")
 def played_by_second(played: Played, second: Stage) -> dict[Scenario, Outcome]:
     """The scenarios of the short run that end in a failure, by the second interpreter."""
-    requests = examples.requests()
     of: dict[str, list[Scenario]] = {}
     for scenario in SHORT:
         if scenario in played and scenario.error and scenario.state not in UNRECORDED:
             of.setdefault(played[scenario][0], []).append(scenario)
 
     def play(name: str) -> dict[Scenario, Outcome]:
-        return {scenario: second.play(scenario, requests[name]) for scenario in of[name]}
+        return {scenario: second.play(scenario, request(name, operation_of(scenario))) for scenario in of[name]}
 
     with ThreadPoolExecutor(max(len(of), 1)) as executor:
         return {scenario: outcome for part in executor.map(play, of) for scenario, outcome in part.items()}
@@ -153,7 +179,7 @@ def test_interpreters_agree_on_failures(played: Played, played_by_second: dict[S
 
 def test_scenarios_left_the_environments_whole(played_by_second: dict[Scenario, Outcome], first: Stage) -> None:
     assert played_by_second
-    started = {name: first.start(request, f"after-{name}") for name, request in examples.requests().items()}
+    started = {name: first.start(sent, f"after-{name}") for name, sent in examples.requests().items()}
     for name, arn in started.items():
         result = first.wait(arn).succeeded().result
         assert {stage["change"] for stage in result["stages"]} <= {"unchanged", ""}, name

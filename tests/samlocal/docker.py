@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 import json
 import pathlib
+import platform
 import shutil
 import subprocess
 import tarfile
 import tempfile
 
-IMAGE = "public.ecr.aws/lambda/provided:al2023-x86_64"
+IMAGE = f"public.ecr.aws/lambda/provided:al2023-{'arm64' if platform.machine() in ('aarch64', 'arm64') else 'x86_64'}"
 """What SAM local starts functions of the runtime provided.al2023 from."""
 
 _PULL_SECONDS = 120

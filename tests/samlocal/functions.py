@@ -65,6 +65,7 @@ class Functions:
                 "Properties": {
                     "Runtime": configuration["Runtime"],
                     "Handler": configuration["Handler"],
+                    "Architectures": configuration["Architectures"],
                     "CodeUri": str(BUILD / function.logical),
                     "MemorySize": configuration["MemorySize"],
                     "Timeout": configuration["Timeout"],
