@@ -48,7 +48,7 @@ func (s *Stage) Run(ctx context.Context, in stage.Input) (*environment.Network, 
 		return nil, err
 	}
 	if zones == nil {
-		if zones, err = zonesOf(ctx, ec2.NewFromConfig(t.Config), in.State.Request.Region); err != nil {
+		if zones, err = Zones(ctx, ec2.NewFromConfig(t.Config), in.State.Request.Region); err != nil {
 			return nil, err
 		}
 	}
@@ -126,9 +126,9 @@ type zoneAPI interface {
 	DescribeAvailabilityZones(ctx context.Context, in *ec2.DescribeAvailabilityZonesInput, opts ...func(*ec2.Options)) (*ec2.DescribeAvailabilityZonesOutput, error)
 }
 
-// zonesOf picks up to three zones in the order of their ids, because a zone's name means another
+// Zones picks up to three zones in the order of their ids, because a zone's name means another
 // place in each account.
-func zonesOf(ctx context.Context, api zoneAPI, region string) ([]string, error) {
+func Zones(ctx context.Context, api zoneAPI, region string) ([]string, error) {
 	out, err := api.DescribeAvailabilityZones(ctx, &ec2.DescribeAvailabilityZonesInput{
 		Filters: []types.Filter{
 			{Name: aws.String("state"), Values: []string{"available"}},

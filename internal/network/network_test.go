@@ -123,7 +123,7 @@ func TestZonesOf(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			got, err := zonesOf(t.Context(), zones{t: t, list: tc.list, err: tc.err}, "x-1")
+			got, err := Zones(t.Context(), zones{t: t, list: tc.list, err: tc.err}, "x-1")
 			if code := fault.CodeOf(err); code != tc.code {
 				t.Fatalf("%s: got %q (%v), want %q", tc.reason, code, err, tc.code)
 			}

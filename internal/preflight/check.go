@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
 	"github.com/aws/smithy-go"
 
 	"github.com/harmonix-eks/environment-provider/internal/awsfault"
@@ -25,9 +26,15 @@ type subject struct {
 	// request is valid, has its defaults and the Kubernetes version that was chosen.
 	request environment.Request
 	names   environment.Names
-	// stacks are the environment's stacks that exist, by name. Those whose creation failed, which are
-	// made anew, are not among them.
+	// describer looks at a stack anew.
+	describer describer
+	// stacks are the environment's stacks that exist, by name, with the bootstrap stack. Those whose
+	// creation failed, which are made anew, are not among them.
 	stacks map[string]stack.Description
+	// statuses are those of all stacks that exist, whatever became of them.
+	statuses map[string]types.StackStatus
+	// zones are those of the VPC that the environment makes or has made; none in an existing VPC.
+	zones []string
 	// live is the Kubernetes version of the environment's cluster, empty where there is none.
 	live string
 }
@@ -49,7 +56,22 @@ type check struct {
 // checks are all of them, each with a file of its own.
 func checks() []check {
 	return []check{
-		{what: "the trust policy of the cluster admin role", look: adminTrust},
+		{what: "changes of what cannot change", look: changes},
+		{what: "whose the stacks are", look: foreignStacks},
+		{what: "the cluster admin role", look: adminRole},
+		{what: "the permissions of the environment role", look: environmentRole},
+		{what: "service-linked roles", look: missingLinkedRoles},
+		{what: "instance types and the quota of vCPUs", look: instances},
+		{what: "the quotas of the network", look: networkQuotas},
+		{what: "the quota of clusters", look: clusterQuota},
+		{what: "the quota of roles", look: roleQuota},
+		{what: "the name of the cluster", look: takenCluster},
+		{what: "the names of roles", look: takenRoles},
+		{what: "the name of the audit table", look: takenTable},
+		{what: "the names of keys", look: takenAliases},
+		{what: "the names of log groups", look: takenLogGroups},
+		{what: "the name of the kubectl function", look: takenFunction},
+		{what: "the names of SSM parameters", look: takenParameters},
 		{what: "the existing VPC", look: existingVPC},
 	}
 }

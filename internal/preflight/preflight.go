@@ -11,6 +11,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
@@ -47,6 +48,7 @@ type Stage struct {
 	parameters parameterAPI
 	versions   func(aws.Config) versionAPI
 	stacks     func(aws.Config) describer
+	zones      func(aws.Config) zoneAPI
 	layers     []string
 	checks     []check
 }
@@ -61,6 +63,7 @@ func New(base aws.Config, c connector, layers []string) *Stage {
 		parameters: ssm.NewFromConfig(base),
 		versions:   func(cfg aws.Config) versionAPI { return eks.NewFromConfig(cfg) },
 		stacks:     func(cfg aws.Config) describer { return stack.New(cloudformation.NewFromConfig(cfg), stack.Options{}) },
+		zones:      func(cfg aws.Config) zoneAPI { return ec2.NewFromConfig(cfg) },
 		checks:     checks(),
 	}
 }
@@ -97,35 +100,6 @@ func (s *Stage) Run(ctx context.Context, in Input) (environment.State, error) {
 		Names:     look.names,
 		Findings:  append([]finding.Finding{}, warnings...),
 	}, nil
-}
-
-// describer is what the stage needs of the stacks.
-type describer interface {
-	Describe(ctx context.Context, name string) (stack.Description, bool, error)
-}
-
-// subject reads what there is of r's environment, and chooses its Kubernetes version. asked is r
-// without its defaults.
-func (s *Stage) subject(ctx context.Context, cfg aws.Config, asked, r environment.Request) (subject, []finding.Finding, error) {
-	look := subject{config: cfg, request: r, names: environment.NamesOf(r), stacks: map[string]stack.Description{}}
-	offer, err := readOffer(ctx, s.versions(cfg), r, s.layers)
-	if err != nil {
-		return look, nil, err
-	}
-	look.live = offer.live
-	stacks := s.stacks(cfg)
-	for _, name := range append(look.names.Stacks(), look.names.BootstrapStack) {
-		live, ok, err := stacks.Describe(ctx, name)
-		if err != nil {
-			return look, nil, err
-		}
-		if ok && live.Kept() {
-			look.stacks[name] = live
-		}
-	}
-	var found []finding.Finding
-	look.request.KubernetesVersion, found = offer.choose(asked, r)
-	return look, found, nil
 }
 
 // unreachable explains an environment role that cannot be assumed. The connector's own code is

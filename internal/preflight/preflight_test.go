@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	ekstypes "github.com/aws/aws-sdk-go-v2/service/eks/types"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
@@ -88,6 +90,19 @@ func (f fakeStacks) Describe(_ context.Context, name string) (stack.Description,
 	return d, ok, nil
 }
 
+// fakeZones are the zones of a region, in the order of their ids.
+type fakeZones []string
+
+func (f fakeZones) DescribeAvailabilityZones(context.Context, *ec2.DescribeAvailabilityZonesInput, ...func(*ec2.Options)) (*ec2.DescribeAvailabilityZonesOutput, error) {
+	out := &ec2.DescribeAvailabilityZonesOutput{}
+	for _, zone := range f {
+		out.AvailabilityZones = append(out.AvailabilityZones, ec2types.AvailabilityZone{ZoneName: aws.String(zone), ZoneId: aws.String(zone)})
+	}
+	return out, nil
+}
+
+func threeZones(aws.Config) zoneAPI { return fakeZones{"eu-west-1a", "eu-west-1b", "eu-west-1c"} }
+
 func noStacks(aws.Config) describer { return fakeStacks{} }
 
 func offers(minor string, status ekstypes.VersionStatus, preferred bool) ekstypes.ClusterVersionInformation {
@@ -166,7 +181,7 @@ func TestRun(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			c := &fakeConnector{}
-			s := &Stage{connector: c, parameters: tc.parameters, layers: append(layers(), "1.39"), stacks: noStacks, versions: func(cfg aws.Config) versionAPI {
+			s := &Stage{connector: c, parameters: tc.parameters, layers: append(layers(), "1.39"), stacks: noStacks, zones: threeZones, versions: func(cfg aws.Config) versionAPI {
 				if cfg.Region != "eu-west-1" {
 					t.Errorf("%s: EKS is asked in %q", tc.reason, cfg.Region)
 				}
@@ -221,7 +236,7 @@ func TestLiveVersion(t *testing.T) {
 			s := &Stage{
 				connector: &fakeConnector{}, parameters: fakeParameters{"/opa/platform-role": platformRole, "/opa/pipeline-role": pipelineRole},
 				layers: append([]string{"1.33"}, layers()...),
-				stacks: noStacks, versions: func(aws.Config) versionAPI { return fakeVersions{versions: offered(), live: tc.live} },
+				stacks: noStacks, zones: threeZones, versions: func(aws.Config) versionAPI { return fakeVersions{versions: offered(), live: tc.live} },
 			}
 			var change map[string]any
 			if tc.asked != "" {
@@ -242,37 +257,6 @@ func TestLiveVersion(t *testing.T) {
 			}
 			if err != nil || got.Request.KubernetesVersion != tc.want || len(got.Findings) != tc.warnings {
 				t.Errorf("%s: got %s with findings %v, %v", tc.reason, got.Request.KubernetesVersion, got.Findings, err)
-			}
-		})
-	}
-}
-
-// A supplied administrator that does not trust the kubectl function fails only when the cluster stands.
-func TestAdminTrust(t *testing.T) {
-	cases := map[string]struct {
-		reason, admin, live string
-		want                string
-	}{
-		"New":     {reason: "said before the cluster is made", admin: "arn:aws:iam::222222222222:role/boss", want: `{"aws:PrincipalArn":"arn:aws:iam::222222222222:role/opa-development-kubectl-lambda-role"}`},
-		"Live":    {reason: "it works already", admin: "arn:aws:iam::222222222222:role/boss", live: "1.36"},
-		"Created": {reason: "the provider's own role trusts the function"},
-	}
-	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			s := &Stage{
-				connector: &fakeConnector{}, parameters: fakeParameters{"/opa/platform-role": platformRole, "/opa/pipeline-role": pipelineRole}, layers: layers(), checks: []check{{look: adminTrust}},
-				stacks: noStacks, versions: func(aws.Config) versionAPI { return fakeVersions{versions: offered(), live: tc.live} },
-			}
-			var change map[string]any
-			if tc.admin != "" {
-				change = map[string]any{"clusterAdminRole": tc.admin}
-			}
-			got, err := s.Run(t.Context(), input(t, change))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if warned := len(got.Findings) == 1 && strings.Contains(got.Findings[0].String(), tc.want); warned != (tc.want != "") || !warned && len(got.Findings) > 0 {
-				t.Errorf("%s: got %v", tc.reason, got.Findings)
 			}
 		})
 	}
@@ -370,7 +354,7 @@ func TestRunRefuses(t *testing.T) {
 			}
 			s := &Stage{
 				connector: &fakeConnector{err: tc.connect}, parameters: tc.parameters,
-				stacks: noStacks, versions: func(aws.Config) versionAPI { return tc.versions }, layers: layers(),
+				stacks: noStacks, zones: threeZones, versions: func(aws.Config) versionAPI { return tc.versions }, layers: layers(),
 			}
 			got, err := s.Run(t.Context(), in)
 			if !errors.Is(err, &fault.Error{Code: tc.code}) {

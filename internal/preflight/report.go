@@ -11,7 +11,8 @@ import (
 
 // refuse returns the error for a report with errors in it, and nil for one with warnings only. It says
 // everything at once: whoever has to ask for a larger quota should not learn a day later that the
-// role is missing as well. Where nothing but the request is wrong, its code says that.
+// role is missing as well. Where nothing but the request is wrong, or the environment is another's, its
+// code says that.
 func refuse(report []finding.Finding, s subject) error {
 	errors, warnings := finding.Split(report)
 	if len(errors) == 0 {
@@ -21,11 +22,10 @@ func refuse(report []finding.Finding, s subject) error {
 	if len(s.stacks) > 0 || s.live != "" {
 		so = "the environment was not changed"
 	}
-	f := &fault.Error{Code: fault.PreflightFailed, Field: errors[0].Field, Findings: slices.Concat(errors, warnings)}
+	f := &fault.Error{Code: classOfAll(errors), Field: errors[0].Field, Findings: slices.Concat(errors, warnings)}
 	heading := fmt.Sprintf("%s in the way; %s:", count(len(errors), "thing stands", "things stand"), so)
 	f.Next = "do what each line says and start the same request again"
-	if !slices.ContainsFunc(errors, accountsFault) {
-		f.Code = fault.InvalidRequest
+	if f.Code == fault.InvalidRequest {
 		heading = fmt.Sprintf("%s wrong with the request; %s:", count(len(errors), "thing is", "things are"), so)
 		f.Next = "correct the request and start a new execution; statemachine/request.schema.json describes every field"
 	}
@@ -33,8 +33,15 @@ func refuse(report []finding.Finding, s subject) error {
 	return f
 }
 
-// accountsFault reports whether f is about what the request meets, not about the request.
-func accountsFault(f finding.Finding) bool { return f.Code != string(fault.InvalidRequest) }
+// classOfAll is the code of all the errors, if they have the same one and it says whose the fault is.
+func classOfAll(errors []finding.Finding) fault.Code {
+	for _, code := range []fault.Code{fault.InvalidRequest, fault.Conflict} {
+		if !slices.ContainsFunc(errors, func(f finding.Finding) bool { return f.Code != string(code) }) {
+			return code
+		}
+	}
+	return fault.PreflightFailed
+}
 
 func count(n int, one, many string) string {
 	if n == 1 {

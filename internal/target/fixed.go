@@ -9,43 +9,53 @@ import (
 	"github.com/harmonix-eks/environment-provider/internal/stack"
 )
 
-type describer interface {
-	Describe(ctx context.Context, name string) (stack.Description, bool, error)
-}
-
 // CheckFixed refuses a request that does not fit the environment as it exists: one whose stacks are
 // another environment's, or that would make anew what the cluster stands on. It has to be asked
 // before any stage changes something, because stages run side by side.
 func (t *Target) CheckFixed(ctx context.Context) error {
-	return checkFixed(ctx, t.Stacks, t.input.State)
-}
-
-func checkFixed(ctx context.Context, engine describer, s environment.State) error {
-	for _, name := range s.Names.Stacks() {
-		live, found, err := engine.Describe(ctx, name)
+	live := map[string]stack.Description{}
+	for _, name := range t.input.State.Names.Stacks() {
+		found, ok, err := t.Stacks.Describe(ctx, name)
 		if err != nil {
 			return err
 		}
-		if !found {
-			continue
+		if ok {
+			live[name] = found
 		}
-		if err := checkOwner(name, live, s.Request); err != nil {
-			return err
-		}
-		for _, f := range fixedIn(s) {
-			if have := live.Parameters[f.parameter]; f.stack == name && live.Kept() && have != "" && have != f.asked {
-				have = cmp.Or(f.means, have)
-				return fault.New(fault.InvalidRequest, "the environment was made with %s %q, which cannot become %q: %s", f.field, have, f.asked, f.because).
-					WithField("/"+f.field).WithNext("ask for %q, or make a new environment under another name", have)
-			}
-		}
+	}
+	for _, misfit := range Misfits(live, t.input.State.Request) {
+		return misfit
 	}
 	return nil
 }
 
-// checkOwner refuses a stack that belongs to another environment: prefix "a-b" with name "c" has the
-// names of prefix "a" with name "b-c".
-func checkOwner(name string, live stack.Description, r environment.Request) error {
+// Misfits returns why the request does not fit the environment whose stacks are live: that they are
+// another environment's, or each field that cannot change any more.
+func Misfits(live map[string]stack.Description, r environment.Request) []*fault.Error {
+	names := environment.NamesOf(r)
+	var all []*fault.Error
+	for _, name := range names.Stacks() {
+		found, ok := live[name]
+		if !ok {
+			continue
+		}
+		if misfit := checkOwner(name, found, r); misfit != nil {
+			return []*fault.Error{misfit}
+		}
+		for _, f := range fixedIn(names, r) {
+			if have := found.Parameters[f.parameter]; f.stack == name && found.Kept() && have != "" && have != f.asked {
+				have = cmp.Or(f.means, have)
+				all = append(all, fault.New(fault.InvalidRequest, "the environment was made with %s %q, which cannot become %q: %s", f.field, have, f.asked, f.because).
+					WithField("/"+f.field).WithNext("ask for %q, or make a new environment under another name", have))
+			}
+		}
+	}
+	return all
+}
+
+// checkOwner returns what is wrong with a stack that belongs to another environment, and nil for any other:
+// prefix "a-b" with name "c" has the names of prefix "a" with name "b-c".
+func checkOwner(name string, live stack.Description, r environment.Request) *fault.Error {
 	prefix, ok := live.Parameters["Prefix"]
 	if !ok || prefix == r.Prefix && live.Parameters["Name"] == r.Name {
 		return nil
@@ -58,22 +68,22 @@ func checkOwner(name string, live stack.Description, r environment.Request) erro
 // field was; where it says so only by being there, means is what it was.
 type fixed struct{ stack, parameter, field, asked, because, means string }
 
-func fixedIn(s environment.State) []fixed {
+func fixedIn(names environment.Names, r environment.Request) []fixed {
 	const stands = "the cluster stands in that VPC"
 	network := func(parameter, field, asked, means string) fixed {
-		return fixed{s.Names.NetworkStack, parameter, field, asked, stands, means}
+		return fixed{names.NetworkStack, parameter, field, asked, stands, means}
 	}
 	vpc := []fixed{
 		network("VpcId", "vpcConfiguration", environment.VPCCreateNew, environment.VPCUseExisting),
-		network("VpcCidr", "cidr", s.Request.CIDR, ""),
+		network("VpcCidr", "cidr", r.CIDR, ""),
 	}
-	if s.Request.ExistingVPC() {
+	if r.ExistingVPC() {
 		vpc = []fixed{
 			network("VpcCidr", "vpcConfiguration", environment.VPCUseExisting, environment.VPCCreateNew),
-			network("VpcId", "vpcId", s.Request.VPCID, ""),
+			network("VpcId", "vpcId", r.VPCID, ""),
 		}
 	}
 	return append(vpc, fixed{
-		s.Names.IdentityStack, "NodeType", "nodeType", s.Request.NodeType, "the role that pods or nodes run with would be removed under them", "",
+		names.IdentityStack, "NodeType", "nodeType", r.NodeType, "the role that pods or nodes run with would be removed under them", "",
 	})
 }

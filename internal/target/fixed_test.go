@@ -1,8 +1,6 @@
 package target
 
 import (
-	"context"
-	"errors"
 	"strings"
 	"testing"
 
@@ -13,20 +11,10 @@ import (
 	"github.com/harmonix-eks/environment-provider/internal/stack"
 )
 
-var _ describer = (*stack.Engine)(nil)
-
 // stacks are the live stacks by name.
 type stacks map[string]stack.Description
 
-func (s stacks) Describe(_ context.Context, name string) (stack.Description, bool, error) {
-	if _, broken := s["broken"]; broken {
-		return stack.Description{}, false, errors.New("broken")
-	}
-	live, found := s[name]
-	return live, found, nil
-}
-
-func TestCheckFixed(t *testing.T) {
+func TestMisfits(t *testing.T) {
 	request := environment.Request{Prefix: "opa", Name: "dev", CIDR: "10.0.0.0/24", NodeType: "FARGATE"}
 	names := environment.NamesOf(request)
 	live := func(status types.StackStatus, pairs ...string) stack.Description {
@@ -58,7 +46,6 @@ func TestCheckFixed(t *testing.T) {
 		"NewBefore":        {reason: "its own VPC would be deleted", vpc: "vpc-2", live: stacks{names.NetworkStack: live("CREATE_COMPLETE", "VpcCidr", "10.0.0.0/24")}, code: fault.InvalidRequest, field: "/vpcConfiguration", says: []string{`vpcConfiguration "create_new"`}},
 		"Failed":           {reason: "a stack that never worked is made anew, as asked for now", live: stacks{names.NetworkStack: live("ROLLBACK_COMPLETE", "VpcCidr", "10.1.0.0/24"), names.IdentityStack: live("ROLLBACK_IN_PROGRESS", "NodeType", "MANAGED")}},
 		"Reviewed":         {reason: "a stack without parameters is nobody's", live: stacks{names.NetworkStack: {Status: "REVIEW_IN_PROGRESS"}}},
-		"Broken":           {reason: "what cannot be seen may differ", live: stacks{"broken": {}}, code: fault.Internal},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -66,14 +53,17 @@ func TestCheckFixed(t *testing.T) {
 			if tc.vpc != "" {
 				asked.VPCConfiguration, asked.VPCID, asked.CIDR = "use_existing", tc.vpc, ""
 			}
-			err := checkFixed(t.Context(), tc.live, environment.State{Request: asked, Names: names})
-			if got := fault.CodeOf(err); got != tc.code {
-				t.Fatalf("%s: got %q (%v), want %q", tc.reason, got, err, tc.code)
-			}
-			if err == nil {
+			misfits := Misfits(tc.live, asked)
+			if tc.code == "" {
+				if len(misfits) > 0 {
+					t.Errorf("%s: got %v", tc.reason, misfits)
+				}
 				return
 			}
-			f := fault.As(err)
+			if len(misfits) != 1 || misfits[0].Code != tc.code {
+				t.Fatalf("%s: got %v, want one %s", tc.reason, misfits, tc.code)
+			}
+			f := misfits[0]
 			if f.Field != tc.field {
 				t.Errorf("%s: blames %q", tc.reason, f.Field)
 			}

@@ -33,9 +33,17 @@ func called() []string {
 		"ec2:DescribeVpcs", "ec2:DescribeVpcAttribute", "ec2:DescribeDhcpOptions", "ec2:DescribeSubnets", "ec2:DescribeRouteTables",
 		"ec2:DescribeNatGateways", "ec2:DescribeVpcEndpoints", "ec2:DescribeSecurityGroups",
 		"ec2:CreateTags", "ec2:DeleteTags",
+		"dynamodb:DescribeTable",
+		"ec2:DescribeAddresses", "ec2:DescribeInstanceTypeOfferings", "ec2:DescribeInstanceTypes", "ec2:DescribeInstances", "ec2:DescribeInternetGateways",
 		"eks:DescribeCluster", "eks:DescribeClusterVersions",
 		"eks:ListNodegroups", "eks:DescribeNodegroup", "eks:ListFargateProfiles", "eks:DescribeFargateProfile",
-		"lambda:InvokeFunction",
+		"eks:ListClusters",
+		"iam:GetAccountSummary", "iam:GetRole", "iam:SimulatePrincipalPolicy",
+		"kms:ListAliases",
+		"lambda:GetFunctionConfiguration", "lambda:InvokeFunction",
+		"logs:DescribeLogGroups",
+		"servicequotas:GetAWSDefaultServiceQuota", "servicequotas:GetServiceQuota",
+		"ssm:GetParametersByPath",
 		"s3:GetObject", "s3:PutObject",
 	}
 }
@@ -61,6 +69,9 @@ func platformCalls() []string {
 func actionOf(service, operation string) string {
 	if service == "sfn" {
 		service = "states"
+	}
+	if service == "cloudwatchlogs" {
+		service = "logs"
 	}
 	switch action := service + ":" + operation; action {
 	case "lambda:Invoke":

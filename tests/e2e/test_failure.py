@@ -10,15 +10,17 @@ import pytest
 
 from demo.cloud import Cloud
 from e2e.provider import Execution, Provider, Request, example
+from e2e.roles import lesser_role
 from e2e.world import World
 
 OBSTACLE = "opa-blocked-provisioning-role"
 
 
 @pytest.fixture(scope="module")
-def request_() -> Request:
-    """A request whose Identity stack wants a role name that is taken."""
-    return example("fargate", name="blocked", cidr="10.60.0.0/24", natGateways="perAz")
+def request_(world: World) -> Iterator[Request]:
+    """A request whose Identity stack wants a role name that is taken. Preflight may not look at roles, or it would say so."""
+    with lesser_role(world, lambda statement, _: statement["Sid"] == "LookAtRoles") as role:
+        yield example("fargate", name="blocked", cidr="10.60.0.0/24", natGateways="perAz", environmentRole=role)
 
 
 @pytest.fixture(scope="module")

@@ -53,6 +53,11 @@ class Layout:
         return self.run / "rights.jsonl"
 
     @property
+    def limits(self) -> pathlib.Path:
+        """What a test has set of the accounts' limits."""
+        return self.run / "limits.json"
+
+    @property
     def clusters(self) -> pathlib.Path:
         """One directory per Kubernetes control plane."""
         return self.run / "clusters"

@@ -17,15 +17,19 @@ from localcloud.extension import (
     endpoints,
     ends,
     iam,
+    instances,
     invocations,
     lambdas,
     managed_policies,
     network,
     provisioned,
+    quotas,
     record,
+    resources,
     rights,
     service_role,
     services,
+    simulation,
     stack_requests,
     states,
 )
@@ -52,4 +56,8 @@ def install(settings: Settings) -> None:
         cloudformation.register(resource)
     ec2.install()
     network.install()
+    instances.install(settings)
+    quotas.install(settings)
+    resources.install()
+    simulation.install()
     services.install(settings)

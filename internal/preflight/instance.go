@@ -1,0 +1,168 @@
+package preflight
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/aws/aws-sdk-go-v2/service/servicequotas"
+
+	"github.com/harmonix-eks/environment-provider/internal/environment"
+	"github.com/harmonix-eks/environment-provider/internal/finding"
+)
+
+// instanceAPI is what EC2 tells of instance types and of the instances that run.
+type instanceAPI interface {
+	ec2.DescribeInstanceTypesAPIClient
+	ec2.DescribeInstanceTypeOfferingsAPIClient
+	ec2.DescribeInstancesAPIClient
+}
+
+const instanceField = "/instanceType"
+
+// instanceTypes are the types that the nodes may have.
+func instanceTypes(r environment.Request) []string {
+	if r.NodeType != environment.NodeTypeManaged {
+		return nil
+	}
+	return []string{r.InstanceType}
+}
+
+// instances looks whether the nodes' instance types exist, run the nodes' image, are offered in the
+// zones, and whether there is room for the nodes.
+func instances(ctx context.Context, s subject) ([]finding.Finding, error) {
+	return lookAtInstances(ctx, ec2.NewFromConfig(s.config), servicequotas.NewFromConfig(s.config), s)
+}
+
+func lookAtInstances(ctx context.Context, api instanceAPI, quotas quotaAPI, s subject) ([]finding.Finding, error) {
+	names := instanceTypes(s.request)
+	if len(names) == 0 {
+		return nil, nil
+	}
+	known, err := typesOf(ctx, api, names)
+	if err != nil {
+		return nil, err
+	}
+	var found []finding.Finding
+	for _, name := range names {
+		info, ok := known[name]
+		if !ok {
+			found = append(found, finding.Errorf("InstanceTypeUnknown", instanceField, "EC2 has no instance type %s in %s", name, s.request.Region).
+				WithNext("choose one of: aws ec2 describe-instance-type-offerings --region %s --query 'InstanceTypeOfferings[].InstanceType'", s.request.Region))
+			continue
+		}
+		found = append(found, fit(info, s.request)...)
+	}
+	offered, err := lookAtOfferings(ctx, api, s, known)
+	found = append(found, offered...)
+	if err != nil || len(known) == 0 {
+		return found, err
+	}
+	room, err := compare(ctx, quotas, s.request.Region, instanceNeeds(api, s, known))
+	return append(found, room...), err
+}
+
+// typesOf returns what EC2 says of the instance types that it knows in the region.
+func typesOf(ctx context.Context, api instanceAPI, names []string) (map[string]types.InstanceTypeInfo, error) {
+	// A filter, because a list of types that has an unknown one is refused as a whole.
+	pages := ec2.NewDescribeInstanceTypesPaginator(api, &ec2.DescribeInstanceTypesInput{Filters: []types.Filter{
+		{Name: aws.String("instance-type"), Values: names},
+	}})
+	known := map[string]types.InstanceTypeInfo{}
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, info := range page.InstanceTypes {
+			known[string(info.InstanceType)] = info
+		}
+	}
+	return known, nil
+}
+
+// fit says what keeps the nodes' image from running on the type. What follows from the type's name
+// the request's own rules have said already.
+func fit(info types.InstanceTypeInfo, r environment.Request) []finding.Finding {
+	var found []finding.Finding
+	wanted := types.ArchitectureTypeX8664
+	if strings.Contains(r.AMIType, "_ARM_64") {
+		wanted = types.ArchitectureTypeArm64
+	}
+	if p := info.ProcessorInfo; p != nil && !slices.Contains(p.SupportedArchitectures, wanted) {
+		found = append(found, finding.Errorf("ArchitectureMismatch", instanceField, "%s has %v processors, and the image %s is for %s", info.InstanceType, p.SupportedArchitectures, r.AMIType, wanted).
+			WithNext("choose an amiType for the type's processors, or another type"))
+	}
+	switch {
+	case strings.Contains(r.AMIType, "NVIDIA") && info.GpuInfo == nil:
+		found = append(found, finding.Errorf("NoGPU", instanceField, "%s has no GPU, and the image %s is for NVIDIA's", info.InstanceType, r.AMIType).
+			WithNext("choose a type with GPUs, or the amiType without NVIDIA"))
+	case strings.Contains(r.AMIType, "NEURON") && info.NeuronInfo == nil && info.InferenceAcceleratorInfo == nil:
+		found = append(found, finding.Errorf("NoNeuron", instanceField, "%s has no Neuron device, and the image %s is for them", info.InstanceType, r.AMIType).
+			WithNext("choose an inf or trn type, or the amiType without NEURON"))
+	}
+	if pods := maxPods(info); pods > 0 && pods*r.NodeGroupMaxSize < podsOf(r.NodeGroupMaxSize) {
+		found = append(found, finding.Errorf("TooFewPods", instanceField, "%d nodes of the type %s run %d pods at most, and CoreDNS, the load balancer controller and what runs on each node are %d",
+			r.NodeGroupMaxSize, info.InstanceType, pods*r.NodeGroupMaxSize, podsOf(r.NodeGroupMaxSize)).
+			WithNext("choose a larger type, or a larger nodeGroupMaxSize"))
+	}
+	return found
+}
+
+// maxPods is how many pods the VPC CNI has addresses for on a node of the type
+// (https://docs.aws.amazon.com/eks/latest/userguide/choosing-instance-type.html), 0 if unknown.
+func maxPods(info types.InstanceTypeInfo) int {
+	n := info.NetworkInfo
+	if n == nil || n.MaximumNetworkInterfaces == nil || n.Ipv4AddressesPerInterface == nil {
+		return 0
+	}
+	return int(*n.MaximumNetworkInterfaces)*(int(*n.Ipv4AddressesPerInterface)-1) + 2
+}
+
+// podsOf is how many pods an environment has before its first application: aws-node, kube-proxy and
+// Fluent Bit on each node, two each of CoreDNS and the load balancer controller.
+func podsOf(nodes int) int { return 3*nodes + 4 }
+
+// lookAtOfferings looks in which of the environment's zones the types are offered. EKS gives the group
+// all subnets; in a zone without the type no node starts.
+func lookAtOfferings(ctx context.Context, api instanceAPI, s subject, known map[string]types.InstanceTypeInfo) ([]finding.Finding, error) {
+	if len(known) == 0 || len(s.zones) == 0 {
+		return nil, nil
+	}
+	names := make([]string, 0, len(known))
+	for name := range known {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	pages := ec2.NewDescribeInstanceTypeOfferingsPaginator(api, &ec2.DescribeInstanceTypeOfferingsInput{
+		LocationType: types.LocationTypeAvailabilityZone,
+		Filters: []types.Filter{
+			{Name: aws.String("instance-type"), Values: names},
+			{Name: aws.String("location"), Values: s.zones},
+		},
+	})
+	offered := map[string][]string{}
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, o := range page.InstanceTypeOfferings {
+			zone := aws.ToString(o.Location)
+			offered[zone] = append(offered[zone], string(o.InstanceType))
+		}
+	}
+	without := slices.DeleteFunc(slices.Clone(s.zones), func(z string) bool { return len(offered[z]) > 0 })
+	switch {
+	case len(without) == 0:
+		return nil, nil
+	case len(without) == len(s.zones):
+		return []finding.Finding{finding.Errorf("InstanceTypeNotOffered", instanceField, "%s is not offered in the environment's zones: %s", strings.Join(names, " or "), strings.Join(s.zones, ", ")).
+			WithNext("choose a type that is: aws ec2 describe-instance-type-offerings --region %s --location-type availability-zone --filters Name=location,Values=%s", s.request.Region, strings.Join(s.zones, ","))}, nil
+	}
+	return []finding.Finding{finding.Warningf("InstanceTypeNotOffered", instanceField, "%s is not offered in %s, where no node will start; the other zones of the environment have it", strings.Join(names, " or "), strings.Join(without, ", ")).
+		WithNext("choose a type that all of %s have, if the nodes are to outlive the loss of a zone", strings.Join(s.zones, ", "))}, nil
+}

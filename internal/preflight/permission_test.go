@@ -1,0 +1,165 @@
+package preflight
+
+import (
+	"context"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/iam/types"
+
+	"github.com/harmonix-eks/environment-provider/internal/environment"
+	"github.com/harmonix-eks/environment-provider/internal/stack"
+)
+
+// fakeIAM has roles by name with their trust policies, and allows all actions but some.
+type fakeIAM struct {
+	roles  map[string]types.Role
+	denied []string
+}
+
+func (f fakeIAM) GetRole(_ context.Context, in *iam.GetRoleInput, _ ...func(*iam.Options)) (*iam.GetRoleOutput, error) {
+	if f.roles == nil {
+		return nil, denied("IAM", "GetRole")
+	}
+	role, ok := f.roles[aws.ToString(in.RoleName)]
+	if !ok {
+		return nil, &types.NoSuchEntityException{}
+	}
+	return &iam.GetRoleOutput{Role: &role}, nil
+}
+
+func (f fakeIAM) SimulatePrincipalPolicy(_ context.Context, in *iam.SimulatePrincipalPolicyInput, _ ...func(*iam.Options)) (*iam.SimulatePrincipalPolicyOutput, error) {
+	out := &iam.SimulatePrincipalPolicyOutput{}
+	for _, action := range in.ActionNames {
+		decision := types.PolicyEvaluationDecisionTypeAllowed
+		if slices.Contains(f.denied, action) {
+			decision = types.PolicyEvaluationDecisionTypeImplicitDeny
+		}
+		out.EvaluationResults = append(out.EvaluationResults, types.EvaluationResult{EvalActionName: aws.String(action), EvalDecision: decision})
+	}
+	return out, nil
+}
+
+var (
+	_ roleAPI   = (*iam.Client)(nil)
+	_ simulator = (*iam.Client)(nil)
+)
+
+func dev(change func(*subject)) subject {
+	r := environment.Request{Prefix: "opa", Name: "dev", AccountID: "222222222222", Region: "us-east-1", EnvironmentRole: "arn:aws:iam::222222222222:role/E", NodeType: "MANAGED"}
+	s := subject{request: r, names: environment.NamesOf(r), stacks: map[string]stack.Description{}, describer: fakeStacks{}}
+	if change != nil {
+		change(&s)
+	}
+	return s
+}
+
+func TestPermissions(t *testing.T) {
+	if got, err := lookAtPermissions(t.Context(), fakeIAM{}, dev(nil)); err != nil || len(got) > 0 {
+		t.Errorf("all allowed: got %v, %v", got, err)
+	}
+	lacking := fakeIAM{denied: []string{"iam:PassRole", "s3:CreateBucket", "cloudformation:CreateStack"}}
+	got, err := lookAtPermissions(t.Context(), lacking, dev(nil))
+	if err != nil || len(got) != 1 || !strings.HasSuffix(got[0].Found, "may not call cloudformation:CreateStack, iam:PassRole, s3:CreateBucket") {
+		t.Errorf("got %v, %v", got, err)
+	}
+	got, err = lookAtPermissions(t.Context(), fakeIAM{denied: []string{"s3:CreateBucket"}}, dev(func(s *subject) { s.stacks[s.names.BootstrapStack] = stack.Description{} }))
+	if err != nil || len(got) > 0 {
+		t.Errorf("the bucket is there: got %v, %v", got, err)
+	}
+}
+
+// What is asked for is what the template of the environment role gives.
+func TestPermissionsAreGiven(t *testing.T) {
+	text, err := os.ReadFile("../../infra/environment-role.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range permissions(dev(nil)) {
+		for _, action := range p.actions {
+			if !strings.Contains(string(text), "- "+action+"\n") && !strings.Contains(string(text), "Action: "+action+"\n") {
+				t.Errorf("infra/environment-role.yaml lacks %s", action)
+			}
+		}
+	}
+}
+
+func TestLinkedRoles(t *testing.T) {
+	all := map[string]types.Role{"AWSServiceRoleForAmazonEKS": {}, "AWSServiceRoleForElasticLoadBalancing": {}, "AWSServiceRoleForAmazonEKSNodegroup": {}}
+	without := map[string]types.Role{"AWSServiceRoleForAmazonEKS": {}, "AWSServiceRoleForElasticLoadBalancing": {}}
+	forbidden := []string{"iam:CreateServiceLinkedRole"}
+	bootstrapped := func(s *subject) { s.stacks[s.names.BootstrapStack] = stack.Description{} }
+	cases := map[string]struct {
+		reason string
+		api    fakeIAM
+		change func(*subject)
+		want   int
+	}{
+		"There":     {"all exist", fakeIAM{roles: all, denied: forbidden}, bootstrapped, 0},
+		"Makeable":  {"the first node group of the account brings it", fakeIAM{roles: without}, bootstrapped, 0},
+		"Forbidden": {"it can be made by somebody else only", fakeIAM{roles: without, denied: forbidden}, bootstrapped, 1},
+		"Unknown":   {"no service role yet to ask about", fakeIAM{roles: without, denied: forbidden}, nil, 0},
+		"Fargate":   {"another role", fakeIAM{roles: all, denied: forbidden}, func(s *subject) { bootstrapped(s); s.request.NodeType = "FARGATE" }, 1},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			got, err := lookForLinkedRoles(t.Context(), tc.api, dev(tc.change))
+			if err != nil || len(got) != tc.want {
+				t.Fatalf("%s: got %v, %v", tc.reason, got, err)
+			}
+			if tc.want > 0 && (got[0].Code != "LinkedRoleMissing" || !strings.Contains(got[0].Next, "aws iam create-service-linked-role --aws-service-name eks-")) {
+				t.Errorf("%s: got %v", tc.reason, got)
+			}
+		})
+	}
+}
+
+func TestAdmin(t *testing.T) {
+	const arn = "arn:aws:iam::222222222222:role/team/boss"
+	role := func(principal string) map[string]types.Role {
+		policy := "%7B%22Statement%22%3A%5B%7B%22Effect%22%3A%22Allow%22%2C%22Action%22%3A%22sts%3AAssumeRole%22%2C%22Principal%22%3A" + principal + "%7D%5D%7D"
+		return map[string]types.Role{"boss": {Arn: aws.String(arn), AssumeRolePolicyDocument: &policy}}
+	}
+	supplied := func(s *subject) { s.request.ClusterAdminRole = arn }
+	live := func(s *subject) { supplied(s); s.live = "1.36" }
+	cases := map[string]struct {
+		reason string
+		api    fakeIAM
+		change func(*subject)
+		want   string
+		fails  bool
+	}{
+		"Created":    {reason: "the provider's own role trusts the function", api: fakeIAM{roles: map[string]types.Role{}}},
+		"Trusts":     {reason: "everybody in the account", api: fakeIAM{roles: role("%7B%22AWS%22%3A%22arn%3Aaws%3Aiam%3A%3A222222222222%3Aroot%22%7D")}, change: supplied},
+		"Refuses":    {reason: "a service only", api: fakeIAM{roles: role("%7B%22Service%22%3A%22ec2.amazonaws.com%22%7D")}, change: supplied, want: "error RoleTrust"},
+		"Missing":    {reason: "no such role", api: fakeIAM{roles: map[string]types.Role{}}, change: supplied, want: "error RoleMissing"},
+		"OtherPath":  {reason: "the access entry would name nobody", api: fakeIAM{roles: role("%22*%22")}, change: func(s *subject) { s.request.ClusterAdminRole = "arn:aws:iam::222222222222:role/boss" }, want: "error RoleMissing"},
+		"Unseen":     {reason: "what cannot be read is said", api: fakeIAM{}, change: supplied, want: "warning RoleTrust", fails: true},
+		"UnseenLive": {reason: "the role has proved itself", api: fakeIAM{}, change: live, fails: true},
+		"Nonsense":   {reason: "a policy that is none", api: fakeIAM{roles: role("3")}, change: supplied, want: "warning RoleTrust", fails: true},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			found, err := lookAtAdmin(t.Context(), tc.api, dev(tc.change))
+			got := ""
+			for _, f := range found {
+				got += string(f.Severity) + " " + f.Code
+			}
+			if got != tc.want || (err != nil) != tc.fails {
+				t.Errorf("%s: got %q, %v, want %q", tc.reason, got, err, tc.want)
+			}
+		})
+	}
+}
+
+func TestLookForRoles(t *testing.T) {
+	tagged := types.Role{Tags: []types.Tag{{Key: aws.String("eks-environment"), Value: aws.String("opa-dev")}}}
+	got, err := lookForRoles(t.Context(), fakeIAM{roles: map[string]types.Role{"opa-dev-node-role": tagged, "opa-dev-pod-execution-role": {}}}, dev(nil))
+	if err != nil || len(got) != 1 || !strings.Contains(got[0].Found, "opa-dev-node-role") || !strings.Contains(got[0].Found, "another region") {
+		t.Errorf("got %v, %v", got, err)
+	}
+}
