@@ -23,6 +23,9 @@ import (
 type subject struct {
 	// config has the environment role's credentials in the target region.
 	config aws.Config
+	// platform has the function's own credentials, in the account platformAccount.
+	platform        aws.Config
+	platformAccount string
 	// request is valid, has its defaults and the Kubernetes version that was chosen.
 	request environment.Request
 	names   environment.Names
@@ -58,6 +61,8 @@ func checks() []check {
 	return []check{
 		{what: "changes of what cannot change", look: changes},
 		{what: "whose the stacks are", look: foreignStacks},
+		{what: "the support of the Kubernetes version", look: supportEnd},
+		{what: "the roles of Harmonix", look: harmonixRoles},
 		{what: "the cluster admin role", look: adminRole},
 		{what: "the permissions of the environment role", look: environmentRole},
 		{what: "service-linked roles", look: missingLinkedRoles},

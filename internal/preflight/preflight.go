@@ -44,6 +44,7 @@ type parameterAPI interface {
 
 // Stage checks requests.
 type Stage struct {
+	base       aws.Config
 	connector  connector
 	parameters parameterAPI
 	versions   func(aws.Config) versionAPI
@@ -58,6 +59,7 @@ type Stage struct {
 // Kubernetes minor versions in layers.
 func New(base aws.Config, c connector, layers []string) *Stage {
 	return &Stage{
+		base:       base,
 		layers:     layers,
 		connector:  c,
 		parameters: ssm.NewFromConfig(base),
@@ -83,7 +85,7 @@ func (s *Stage) Run(ctx context.Context, in Input) (environment.State, error) {
 	if err != nil {
 		return environment.State{}, together(report, subject{}, unreachable(r, err))
 	}
-	look, found, err := s.subject(ctx, cfg, asked, r)
+	look, found, err := s.subject(ctx, cfg, in.Execution, asked, r)
 	report = append(report, found...)
 	if err != nil {
 		return environment.State{}, together(report, look, err)

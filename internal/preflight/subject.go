@@ -26,8 +26,9 @@ type zoneAPI interface {
 
 // subject reads what there is of r's environment, and chooses its Kubernetes version. asked is r
 // without its defaults.
-func (s *Stage) subject(ctx context.Context, cfg aws.Config, asked, r environment.Request) (subject, []finding.Finding, error) {
+func (s *Stage) subject(ctx context.Context, cfg aws.Config, e environment.Execution, asked, r environment.Request) (subject, []finding.Finding, error) {
 	look := subject{
+		platform: s.base, platformAccount: accountOf(e.ARN),
 		config: cfg, request: r, names: environment.NamesOf(r), describer: s.stacks(cfg),
 		stacks: map[string]stack.Description{}, statuses: map[string]types.StackStatus{},
 	}
@@ -54,6 +55,14 @@ func (s *Stage) subject(ctx context.Context, cfg aws.Config, asked, r environmen
 	var found []finding.Finding
 	look.request.KubernetesVersion, found = offer.choose(asked, r)
 	return look, found, nil
+}
+
+// accountOf is the account in an ARN, empty where there is none.
+func accountOf(arn string) string {
+	if parts := strings.Split(arn, ":"); len(parts) > 4 {
+		return parts[4]
+	}
+	return ""
 }
 
 // zonesOf returns the zones of the environment's own VPC: those it has, or those that Network will choose.

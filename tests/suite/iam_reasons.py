@@ -44,6 +44,7 @@ STATEMENTS = {
     "InvokeStages": "each state is a function",
     "DeliverLogs": "the machine's log; log delivery has no resource-level permissions",
     "AssumeEnvironmentRole": "whatever a stage does in a target account, it does as the environment role",
+    "LookAtHarmonixRoles": "whether the roles of Harmonix that a request names are there; nothing but the role itself is read",
     "ReadDefaultRoles": "Harmonix' two roles, where a request does not name them",
     "WriteLockAndHistory": "one row for the lock, one for each execution",
     "SeeWhetherHolderRuns": "a lock whose execution is over may be taken",
