@@ -98,6 +98,7 @@ func (c *Client) applyServerSide(ctx context.Context, t *target, options WriteOp
 		applied, err = t.Patch(ctx, t.object.GetName(), types.ApplyPatchType, body, metav1.PatchOptions{
 			FieldManager:    applyManager,
 			Force:           &force,
+			DryRun:          options.dryRun,
 			FieldValidation: options.fieldValidation(),
 		})
 		return err

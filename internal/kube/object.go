@@ -223,6 +223,8 @@ func (c *Client) Create(ctx context.Context, object *unstructured.Unstructured, 
 type WriteOptions struct {
 	// SkipValidation accepts unknown and duplicate fields.
 	SkipValidation bool
+	// dryRun makes the API server decide and store nothing.
+	dryRun []string
 }
 
 func (o WriteOptions) fieldValidation() string {

@@ -89,6 +89,13 @@ func TestLiveCharts(t *testing.T) {
 	first := properties("shop", "one", "1.0.0", `,"Values":"{\"message\":\"`+secret+`\"}","Wait":"true","Timeout":"900s"`)
 	ok("Create", event("Create", "HelmChart", first), "null")
 	ok("Create again", event("Create", "HelmChart", first+`,"ReportChanges":"true"`), changes("Release one/shop: unchanged"))
+	planned := func(entries string) string { return `{"Data":{"Value":` + quoted(t, "["+entries+"]") + `}}` }
+	ok("Plan of what is there", event("Plan", "HelmChart", first), planned(`{"object":"Release one/shop","change":"unchanged"}`))
+	ok("Plan of another version", event("Plan", "HelmChart", properties("shop", "one", "2.0.0", `,"Values":{"message":"m"},"UpgradeCrds":"true"`)), planned(
+		`{"object":"CustomResourceDefinition gadgets.test.example.com","change":"updated","details":["metadata.annotations","spec.versions"]},`+
+			`{"object":"Release one/shop","change":"updated","details":["revision 1 becomes 2","chart web 1.0.0 becomes web 2.0.0","value message"]}`))
+	ok("Plan of a new release", event("Plan", "HelmChart", properties("new", "two", "1.0.0", "")), planned(`{"object":"Release two/new","change":"created","details":["chart web 1.0.0"]}`))
+	ok("Create once more", event("Create", "HelmChart", first+`,"ReportChanges":"true"`), changes("Release one/shop: unchanged"))
 	ok("Update", event("Update", "HelmChart", properties("shop", "one", "2.0.0", `,"ReportChanges":true,"Atomic":true,"Timeout":60,"SkipCrds":"false"`)), changes("Release one/shop: updated"))
 	if got := server.Kubectl(t, "", "get", "configmap", "-n", "one", "shop-message", "-o", "jsonpath={.data}"); got != `{"chart":"2.0.0","message":"`+secret+`"}` {
 		t.Errorf("after the Update: %s", got)
@@ -117,6 +124,15 @@ func TestLiveCharts(t *testing.T) {
 			t.Errorf("files are left: %v, %v", left, err)
 		}
 	}
+}
+
+func quoted(t *testing.T, text string) string {
+	t.Helper()
+	value, err := json.Marshal(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(value)
 }
 
 // TestLiveWebhook installs beside a webhook whose pods come late, as the load balancer controller's do.

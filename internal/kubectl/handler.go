@@ -172,6 +172,8 @@ func (h *Handler) dispatch(ctx context.Context, event Event) (Outcome, error) {
 	}
 	switch event.RequestType {
 	case Create, Update, Delete:
+	case Plan:
+		operation = h.plan
 	default:
 		return Outcome{}, fault.New(fault.InvalidRequest, "invalid request type %s", event.RequestType)
 	}

@@ -205,6 +205,10 @@ func (f *Fake) merge(w http.ResponseWriter, r *http.Request, live map[string]any
 		fail(w, Answer{http.StatusBadRequest, "BadRequest", err.Error()})
 		return
 	}
+	if r.URL.Query().Get("dryRun") == "All" {
+		reply(w, http.StatusOK, merged(live, patch))
+		return
+	}
 	reply(w, http.StatusOK, f.store(r.URL.Path, merged(live, patch)))
 }
 

@@ -10,6 +10,9 @@ const (
 	Chart    = "Custom::AWSCDK-EKS-HelmChart"
 )
 
+// Plan is a request type besides CloudFormation's three: it asks what an Update would do.
+const Plan = "Plan"
+
 // Refused begins the message of an AccessDenied that is the cluster's own, so that a caller can tell
 // it from one by IAM or by the function: a refusal by the cluster can pass when an access entry is
 // new. An answer has nothing but a code and a message to say it with.
