@@ -34,12 +34,13 @@ func (s *Stage) Run(ctx context.Context, in stage.Input) (*environment.Access, e
 	if err != nil {
 		return nil, err
 	}
-	changes, err := converge(ctx, client.Of(t.Config, in.State), in.State)
+	cluster := client.Of(t.Config, in.State)
+	changes, err := converge(ctx, cluster, in.State)
 	if err != nil {
 		return nil, settle(err, in.Entered)
 	}
-	change, objects := client.Summarize(changes)
-	return &environment.Access{Progress: environment.Progress{Change: change}, Objects: objects}, nil
+	_, objects := client.Summarize(changes)
+	return &environment.Access{Progress: cluster.Progress(changes), Objects: objects}, nil
 }
 
 // propagation is how long an access entry may take to be known to the API server: 30 s were

@@ -39,7 +39,12 @@ func (s *Stage) Run(ctx context.Context, in stage.Input) (*environment.ClusterDN
 		return nil, err
 	}
 	want := placement{fargate: in.State.Request.NodeType == environment.NodeTypeFargate, tolerations: in.State.Request.Tolerations()}
-	deployment, err := converge(ctx, client.Of(t.Config, in.State), want)
+	c := client.Of(t.Config, in.State)
+	if in.State.Request.Plans() {
+		changes, err := plan(ctx, c, want)
+		return &environment.ClusterDNS{Progress: c.Progress(changes)}, err
+	}
+	deployment, err := converge(ctx, c, want)
 	if err != nil {
 		return nil, err
 	}
@@ -99,6 +104,19 @@ func (p placement) patch(d client.Deployment) any {
 		return nil
 	}
 	return map[string]any{"spec": map[string]any{"template": map[string]any{"spec": map[string]any{"tolerations": all}}}}
+}
+
+// plan says what converge would change. EKS installs CoreDNS with the cluster, so that it is never made.
+func plan(ctx context.Context, c cluster, want placement) ([]client.Change, error) {
+	deployment, _, err := c.Deployment(ctx, namespace, name)
+	if err != nil || want.patch(deployment) == nil {
+		return nil, err
+	}
+	detail := "spec.template.spec.tolerations"
+	if want.fargate {
+		detail = "spec.template.metadata.annotations." + computeType + ": fargate"
+	}
+	return []client.Change{{Object: "Deployment " + namespace + "/" + name, Change: environment.Updated, Details: []string{detail}}}, nil
 }
 
 // toFargate sets the annotation on the pods. Some clusters have it with another value and some do

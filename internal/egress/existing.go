@@ -35,7 +35,7 @@ func runExisting(ctx context.Context, t *target.Target, in stage.Input) (*enviro
 		return nil, err
 	}
 	return &environment.Egress{
-		Progress:           environment.Progress{Change: out.Change},
+		Progress:           out.Progress(),
 		NATGatewayIDs:      []string{},
 		PublicIPs:          []string{},
 		InterfaceEndpoints: endpoints,

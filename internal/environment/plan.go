@@ -10,6 +10,18 @@ type Plan struct {
 	Notes []string `json:"notes,omitempty"`
 }
 
+// With returns the plan with further changes; p may be nil.
+func (p *Plan) With(changes ...PlannedChange) *Plan {
+	if len(changes) == 0 {
+		return p
+	}
+	if p == nil {
+		p = &Plan{}
+	}
+	p.Changes = append(p.Changes, changes...)
+	return p
+}
+
 // Action is what would become of one resource, object or release.
 type Action string
 

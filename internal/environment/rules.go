@@ -27,17 +27,14 @@ func broken(doc document) []Violation {
 
 // notSupportedYet refuses the values that are part of the contract and not built yet.
 func notSupportedYet(doc document) []Violation {
-	var all []Violation
-	for field, supported := range map[string]string{"operation": OperationApply} {
-		switch value := doc[field]; value {
-		case "plan", "delete":
-			all = append(all, Violation{
-				Pointer: pointerTo(field), Given: given("", value), Allowed: quote(supported),
-				Hint: "the other values are not supported by this version yet",
-			})
-		}
+	value := doc["operation"]
+	if value != "delete" {
+		return nil
 	}
-	return all
+	return []Violation{{
+		Pointer: pointerTo("operation"), Given: given("", value), Allowed: quote(OperationApply) + " or " + quote(OperationPlan),
+		Hint: "deleting is not supported by this version yet",
+	}}
 }
 
 var identifier = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`)

@@ -17,6 +17,9 @@ import (
 // maxFields is how many changed fields a plan names.
 const maxFields = 12
 
+// templateGeneration is an annotation by which the API server counts a DaemonSet's generations.
+const templateGeneration = "deprecated.daemonset.template.generation"
+
 // Planned is what applying an object would do.
 type Planned struct {
 	// Object names it, as [Describe] does.
@@ -61,7 +64,9 @@ func (c *Client) Plan(ctx context.Context, object *unstructured.Unstructured, op
 		return planned, t.fault(err, "plan %s")
 	}
 	// What the server keeps for itself, and the status, which an apply does not reach, are left out.
-	planned.Details = Differences(live.Object, applied.Object, ignored)
+	planned.Details = Differences(live.Object, applied.Object, func(path []string, key string) bool {
+		return ignored(path, key) || key == templateGeneration
+	})
 	if len(planned.Details) > 0 {
 		planned.Change = Updated
 	}

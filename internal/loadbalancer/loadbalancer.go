@@ -46,7 +46,12 @@ func (s *Stage) Run(ctx context.Context, in stage.Input) (*environment.LoadBalan
 		return nil, err
 	}
 	chart := Chart(in.State, s.source)
-	deployment, err := converge(ctx, client.Of(t.Config, in.State), in.State, chart)
+	c := client.Of(t.Config, in.State)
+	if in.State.Request.Plans() {
+		changes, err := install(ctx, c, in.State, chart)
+		return &environment.LoadBalancer{Progress: c.Progress(changes), Repository: chart.Repository, Version: chart.Version}, err
+	}
+	deployment, err := converge(ctx, c, in.State, chart)
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +69,7 @@ func converge(ctx context.Context, c cluster, s environment.State, chart client.
 	installed := false
 	err := stage.Poll(ctx, func(ctx context.Context) error {
 		if !installed {
-			if err := install(ctx, c, s, chart); err != nil {
+			if _, err := install(ctx, c, s, chart); err != nil {
 				return err
 			}
 			installed = true
@@ -86,13 +91,14 @@ func converge(ctx context.Context, c cluster, s environment.State, chart client.
 	return deployment, err
 }
 
-// install makes the service account and the release.
-func install(ctx context.Context, c cluster, s environment.State, chart client.Chart) error {
-	if _, err := c.Apply(ctx, ServiceAccount(s.AddonRoles.LoadBalancerControllerRoleARN)); err != nil {
-		return err
+// install makes the service account and the release, and returns what that changed.
+func install(ctx context.Context, c cluster, s environment.State, chart client.Chart) ([]client.Change, error) {
+	account, err := c.Apply(ctx, ServiceAccount(s.AddonRoles.LoadBalancerControllerRoleARN))
+	if err != nil {
+		return nil, err
 	}
-	_, err := c.Install(ctx, chart)
-	return err
+	release, err := c.Install(ctx, chart)
+	return append(account, release...), err
 }
 
 // ServiceAccount is the controller's, bound to its role. The chart does not make it, so that the

@@ -29,13 +29,14 @@ func (s *Stage) Run(ctx context.Context, in stage.Input) (*environment.Logging, 
 	if err != nil {
 		return nil, err
 	}
-	changes, err := client.Of(t.Config, in.State).Apply(ctx, objects...)
+	cluster := client.Of(t.Config, in.State)
+	changes, err := cluster.Apply(ctx, objects...)
 	if err != nil {
 		return nil, err
 	}
-	change, changed := client.Summarize(changes)
+	_, changed := client.Summarize(changes)
 	return &environment.Logging{
-		Progress: environment.Progress{Change: change},
+		Progress: cluster.Progress(changes),
 		LogGroup: in.State.Names.LogGroup,
 		Objects:  changed,
 	}, nil

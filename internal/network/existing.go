@@ -40,8 +40,12 @@ func runExisting(ctx context.Context, t *target.Target, api surroundings, in sta
 		return nil, err
 	}
 	missing, kept := tags(choice, r.TagSubnets, tagged)
+	going := without(tagged, kept)
+	if r.Plans() {
+		api = looking{api}
+	}
 	// First the tags that go, last those that come: what is written down is never less than what is there.
-	if err := vpc.Untag(ctx, api, without(tagged, kept)); err != nil {
+	if err := vpc.Untag(ctx, api, going); err != nil {
 		return nil, err
 	}
 	out, err := t.Converge(ctx, name, templates.NetworkExisting, ExistingParameters(r, choice, kept))
@@ -54,8 +58,11 @@ func runExisting(ctx context.Context, t *target.Target, api surroundings, in sta
 	if len(missing) > 0 && out.Change == environment.Unchanged {
 		out.Change = environment.Updated
 	}
+	if r.Plans() {
+		out.Plan = out.Plan.With(retagged(missing, going)...)
+	}
 	section := &environment.Network{
-		Progress:                    environment.Progress{Change: out.Change},
+		Progress:                    out.Progress(),
 		VPCID:                       out.Outputs["VpcId"],
 		PublicSubnetIDs:             choice.PublicIDs(),
 		PrivateSubnetIDs:            choice.PrivateIDs(),

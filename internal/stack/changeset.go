@@ -66,6 +66,9 @@ func (c *convergence) readChangeSet(ctx context.Context, name string, live Descr
 	var set described
 	for look := 0; ; {
 		out, err := c.api.DescribeChangeSet(ctx, input)
+		if codeOf(err) == "ChangeSetNotFound" {
+			return set, fault.Wrap(fault.Transient, err, "the change set of stack %s is not known yet, or not any more", c.spec.Name)
+		}
 		if err != nil {
 			return set, classify(err, "cloudformation:DescribeChangeSet", c.spec.Name)
 		}

@@ -52,7 +52,9 @@ type choice struct {
 	Or        []choice
 	Variable  string
 	IsPresent *bool
-	Next      string
+	// StringEquals compares the variable with a text.
+	StringEquals *string
+	Next         string
 }
 
 // read returns the text of a file of the repository.

@@ -35,6 +35,7 @@ var neverAtWork = map[string]string{
 	"Lock":      "one conditional write",
 	"Verify":    "looks once; what is not so is a finding",
 	"Complete":  "writes two rows",
+	"Plan":      "calls nothing",
 }
 
 func TestCodes(t *testing.T) {

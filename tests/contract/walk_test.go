@@ -29,6 +29,7 @@ import (
 	"github.com/harmonix-eks/environment-provider/internal/lock"
 	"github.com/harmonix-eks/environment-provider/internal/logging"
 	"github.com/harmonix-eks/environment-provider/internal/network"
+	"github.com/harmonix-eks/environment-provider/internal/plan"
 	"github.com/harmonix-eks/environment-provider/internal/preflight"
 	"github.com/harmonix-eks/environment-provider/internal/record"
 	"github.com/harmonix-eks/environment-provider/internal/stage"
@@ -65,6 +66,7 @@ func signatures() map[string]signature {
 		"Verify":        signatureOf((*verify.Stage).Run),
 		"Register":      signatureOf((*harmonix.Stage).Run),
 		"Complete":      signatureOf((*record.Complete).Run),
+		"Plan":          {in: reflect.TypeFor[stage.Input](), out: reflect.TypeFor[plan.Result]()},
 		"RecordFailure": signatureOf((*record.Failure).Run),
 	}
 }
@@ -88,6 +90,7 @@ var needs = map[string]string{
 	"Verify":        "Lock Bootstrap Network Identity Cluster Egress Kubectl Access Capacity AddonRoles Logging ClusterDNS LoadBalancer",
 	"Register":      "Lock Bootstrap Network Identity Cluster Egress Kubectl Access Capacity AddonRoles Logging ClusterDNS LoadBalancer Verification",
 	"Complete":      "Lock Bootstrap Network Identity Cluster Egress Kubectl Access Capacity AddonRoles Logging ClusterDNS LoadBalancer Verification Provider",
+	"Plan":          "Lock Bootstrap Network Identity Cluster Egress Kubectl Access Capacity AddonRoles Logging ClusterDNS LoadBalancer Verification Provider",
 }
 
 // The definition is walked with the JSON that the Go stages really give and take. Results hold only
@@ -96,11 +99,14 @@ var needs = map[string]string{
 func TestWalk(t *testing.T) {
 	type scenario struct {
 		reason string
+		// plans says that the request asks what would be changed.
+		plans  bool
 		failed []string
 		end    string
 	}
 	cases := map[string]scenario{
 		"Succeeds": {reason: "no stage fails", end: "Complete"},
+		"Plans":    {reason: "a plan goes through the same stages and ends with what they would do", plans: true, end: "Plan"},
 		"Siblings": {reason: "both branches may fail; both causes are kept", failed: []string{"Network", "Identity"}, end: "Failed"},
 		"Beside":   {reason: "as above, for the second Parallel", failed: []string{"Cluster", "Egress", "DeployKubectl"}, end: "Failed"},
 		"Workload": {reason: "as above, for the third Parallel, whose branches have more than one stage", failed: []string{"Capacity", "Logging"}, end: "Failed"},
@@ -108,12 +114,15 @@ func TestWalk(t *testing.T) {
 	}
 	for name := range definition(t).tasks() {
 		if name != "RecordFailure" {
-			cases[name] = scenario{reason: "a failure of any stage is recorded", failed: []string{name}, end: "Failed"}
+			cases[name] = scenario{reason: "a failure of any stage is recorded", plans: name == "Plan", failed: []string{name}, end: "Failed"}
 		}
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			w := &walker{failing: tc.failed}
+			w := &walker{failing: tc.failed, operation: "apply"}
+			if tc.plans {
+				w.operation = "plan"
+			}
 			end, output, err := w.run(definition(t), decoded(t, `"whatever was sent"`))
 			if err != nil {
 				t.Fatalf("%s: %v", tc.reason, err)
@@ -121,8 +130,8 @@ func TestWalk(t *testing.T) {
 			if end != tc.end {
 				t.Errorf("%s: ended in %s, want %s", tc.reason, end, tc.end)
 			}
-			if tc.end == "Complete" {
-				if diff := cmp.Diff(blank(signatures()["Complete"].out), output); diff != "" {
+			if len(tc.failed) == 0 {
+				if diff := cmp.Diff(blank(signatures()[tc.end].out), output); diff != "" {
 					t.Errorf("%s: output (-result document +got):\n%s", tc.reason, diff)
 				}
 				return
@@ -150,6 +159,8 @@ func TestWalkKnowsEveryStage(t *testing.T) {
 
 // walker interprets as much of the Amazon States Language as the definition uses.
 type walker struct {
+	// operation is the request's.
+	operation string
 	// failing are the Task states that fail.
 	failing []string
 	// recorded are the stages of whose failure the recorder is told.
@@ -220,6 +231,8 @@ func (w *walker) task(name string, s state, document any) (after any, caught boo
 	result := blank(signatures()[name].out)
 	if object, ok := result.(map[string]any); ok && name == "Preflight" {
 		object["execution"] = input["execution"] // it passes this on, which no zero value shows
+		request, _ := object["request"].(map[string]any)
+		request["operation"] = w.operation // which is never absent after preflight
 	}
 	after, err = w.store(s.ResultPath, document, result)
 	return after, false, err
@@ -368,11 +381,21 @@ func choose(s state, document any) (string, error) {
 			tests = []choice{c}
 		}
 		for _, test := range tests {
-			if test.IsPresent == nil {
+			value, err := lookup(document, test.Variable)
+			switch {
+			case test.IsPresent != nil:
+				if (err == nil) == *test.IsPresent {
+					return c.Next, nil
+				}
+			case test.StringEquals != nil:
+				if err != nil {
+					return "", err // a Choice on what is not there ends an execution
+				}
+				if value == *test.StringEquals {
+					return c.Next, nil
+				}
+			default:
 				return "", fmt.Errorf("a comparison of %s that this test does not know", test.Variable)
-			}
-			if _, err := lookup(document, test.Variable); (err == nil) == *test.IsPresent {
-				return c.Next, nil
 			}
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"strings"
 
+	"github.com/harmonix-eks/environment-provider/internal/environment"
 	"github.com/harmonix-eks/environment-provider/internal/fault"
 	"github.com/harmonix-eks/environment-provider/internal/kubectl/protocol"
 )
@@ -23,6 +24,9 @@ type Chart struct {
 // Install makes the release so. It does not wait for the release's pods: what they lack is seen
 // better at them, and a stage has less time than they may need.
 func (c *Client) Install(ctx context.Context, chart Chart) ([]Change, error) {
+	if c.view.blind() {
+		return []Change{{Object: "Release " + chart.Namespace + "/" + chart.Release, Change: environment.Created, Details: []string{"chart " + chart.Name + " " + chart.Version}}}, nil
+	}
 	values, err := json.Marshal(chart.Values)
 	if err != nil {
 		return nil, fault.Wrap(fault.Internal, err, "cannot encode the values of release %s", chart.Release)
@@ -59,8 +63,11 @@ func (c *Client) Patch(ctx context.Context, namespace, object string, patch any)
 	return err
 }
 
-// change sends a request that reports what it changed.
+// change sends a request that reports what it changed; for a plan, one that asks what it would.
 func (c *Client) change(ctx context.Context, request, resource string, properties map[string]string) ([]Change, error) {
+	if c.view == asks {
+		request = protocol.Plan
+	}
 	value, err := c.call(ctx, request, resource, properties)
 	if err != nil {
 		return nil, err

@@ -27,6 +27,7 @@ type invoker interface {
 type Client struct {
 	api                     invoker
 	function, cluster, role string
+	view                    view
 }
 
 // New returns a client that asks function to act on cluster with the rights of roleARN.
@@ -59,6 +60,8 @@ type Change struct {
 	// Object is "Kind namespace/name", without the namespace where there is none.
 	Object string             `json:"object"`
 	Change environment.Change `json:"change"`
+	// Details name what would change, in a plan.
+	Details []string `json:"details,omitempty"`
 }
 
 // Summarize returns the changes as one, and what was changed by name. All new is a creation.
@@ -85,6 +88,9 @@ func Summarize(changes []Change) (environment.Change, []string) {
 
 // Apply makes the objects so, and returns what that changed, object by object.
 func (c *Client) Apply(ctx context.Context, objects ...Object) ([]Change, error) {
+	if c.view.blind() {
+		return made(objects), nil
+	}
 	manifest, err := json.Marshal(objects)
 	if err != nil {
 		return nil, fault.Wrap(fault.Internal, err, "cannot encode %d objects", len(objects))
@@ -97,6 +103,9 @@ func (c *Client) Apply(ctx context.Context, objects ...Object) ([]Change, error)
 
 // Create makes an object that must not exist; one that does is a [fault.Conflict] and is not touched.
 func (c *Client) Create(ctx context.Context, object Object) ([]Change, error) {
+	if c.view.blind() {
+		return made([]Object{object}), nil
+	}
 	manifest, err := json.Marshal([]Object{object})
 	if err != nil {
 		return nil, fault.Wrap(fault.Internal, err, "cannot encode an object")
@@ -110,6 +119,9 @@ func (c *Client) Create(ctx context.Context, object Object) ([]Change, error) {
 
 // List returns all objects of a kind in a namespace.
 func (c *Client) List(ctx context.Context, kind, namespace string) ([]Object, error) {
+	if c.view.blind() {
+		return nil, nil
+	}
 	value, err := c.call(ctx, "Create", protocol.Value, map[string]string{
 		"ObjectType":      kind,
 		"ObjectNamespace": namespace,
@@ -130,6 +142,9 @@ func (c *Client) List(ctx context.Context, kind, namespace string) ([]Object, er
 
 // call sends one request and returns Data.Value of the answer.
 func (c *Client) call(ctx context.Context, request, resource string, properties map[string]string) (string, error) {
+	if c.view != acts && request != protocol.Plan && resource != protocol.Value {
+		return "", fault.New(fault.Internal, "a plan asks %s for a %s of %s", c.function, request, resource)
+	}
 	properties["ClusterName"] = c.cluster
 	properties["RoleArn"] = c.role
 	properties[protocol.ErrorDetails] = "true"
@@ -206,7 +221,10 @@ func (c *Client) classify(err error) error {
 
 var _ invoker = (*lambda.Client)(nil)
 
-// Of returns a client of s's environment, with the rights of its cluster administrator.
+// Of returns a client of s's environment, with the rights of its cluster administrator. For a plan it
+// is one that changes nothing; see [Client.Progress].
 func Of(target aws.Config, s environment.State) *Client {
-	return New(lambda.NewFromConfig(target), s.Names.KubectlFunction, s.Names.Cluster, s.Identity.ClusterAdminRoleARN)
+	c := New(lambda.NewFromConfig(target), s.Names.KubectlFunction, s.Names.Cluster, s.Identity.ClusterAdminRoleARN)
+	c.view = viewOf(s)
+	return c
 }

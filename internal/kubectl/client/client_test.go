@@ -146,10 +146,10 @@ func TestSummarize(t *testing.T) {
 		objects []string
 	}{
 		"Nothing":   {reason: "no object", change: "unchanged"},
-		"Unchanged": {reason: "a re-apply", changes: []client.Change{{"A", "unchanged"}, {"B", "unchanged"}}, change: "unchanged"},
-		"Created":   {reason: "all of them new", changes: []client.Change{{"A", "created"}, {"B", "created"}}, change: "created", objects: []string{"A", "B"}},
-		"Mixed":     {reason: "one new among old ones", changes: []client.Change{{"A", "unchanged"}, {"B", "created"}}, change: "updated", objects: []string{"B"}},
-		"Updated":   {reason: "one changed", changes: []client.Change{{"A", "updated"}, {"B", "unchanged"}}, change: "updated", objects: []string{"A"}},
+		"Unchanged": {reason: "a re-apply", changes: []client.Change{{Object: "A", Change: "unchanged"}, {Object: "B", Change: "unchanged"}}, change: "unchanged"},
+		"Created":   {reason: "all of them new", changes: []client.Change{{Object: "A", Change: "created"}, {Object: "B", Change: "created"}}, change: "created", objects: []string{"A", "B"}},
+		"Mixed":     {reason: "one new among old ones", changes: []client.Change{{Object: "A", Change: "unchanged"}, {Object: "B", Change: "created"}}, change: "updated", objects: []string{"B"}},
+		"Updated":   {reason: "one changed", changes: []client.Change{{Object: "A", Change: "updated"}, {Object: "B", Change: "unchanged"}}, change: "updated", objects: []string{"A"}},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

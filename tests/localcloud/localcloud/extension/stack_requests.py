@@ -1,4 +1,4 @@
-"""CloudFormation's requests: the service role is kept and shown, and a name or token is used once."""
+"""CloudFormation's requests: the service role is kept and shown, a name or token is used once, and change sets know conditions."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import cloudformation
+from ministack.services.cloudformation import changesets, engine
 from ministack.services.cloudformation.helpers import _error, _p, _xml
 
 _roles: dict[tuple[str, str, str], str] = {}
@@ -20,6 +21,8 @@ def install() -> None:
     for action in ("UpdateStack", "CreateChangeSet"):
         handlers[action] = _with_role(handlers[action])
     handlers["DescribeStacks"] = _described(handlers["DescribeStacks"])
+    handlers["DescribeChangeSet"] = _by_name(handlers["DescribeChangeSet"])
+    changesets._resolve_props_for_diff = _existing(changesets._resolve_props_for_diff)
 
 
 def role_of(stack: str) -> str:
@@ -55,6 +58,34 @@ def _with_role(original: Any) -> Any:
             name = _p(params, "StackName")
             _keep_role(params, name.split("/")[1] if name.startswith("arn:") else name)
         return response
+
+    return request
+
+
+def _existing(original: Any) -> Any:
+    """A change set compares the resources that there are: one whose condition is false is none."""
+
+    @functools.wraps(original)
+    def resolve(template: dict[str, Any], params: dict[str, Any], *rest: Any) -> dict[str, Any]:
+        resolved = original(template, params, *rest)
+        if resolved:
+            conditions = engine._evaluate_conditions(template, params)
+            resources = resolved["Resources"].items()
+            resolved["Resources"] = {name: r for name, r in resources if conditions.get(r.get("Condition"), True)}
+        return resolved
+
+    return resolve
+
+
+def _by_name(original: Any) -> Any:
+    """A stack may be named by its id, which MiniStack looks up in the other requests only."""
+
+    @functools.wraps(original)
+    def request(params: dict[str, Any]) -> Any:
+        stack = _p(params, "StackName")
+        if stack.startswith("arn:"):
+            params = params | {"StackName": [stack.split("/")[1]]}
+        return original(params)
 
     return request
 
