@@ -34,6 +34,11 @@ demo: linux ## Runs a request (REQUEST=docs/examples/….json) on the local clou
 	@$(MAKE) --no-print-directory -j3 ready
 	@$(CLOUD)/bin/python -m demo run $(REQUEST)
 
+.PHONY: plan
+plan: linux ## Shows what a request would change on the local cloud, and changes nothing (REQUEST=docs/examples/….json).
+	@$(MAKE) --no-print-directory -j3 ready
+	@$(CLOUD)/bin/python -m demo plan $(REQUEST)
+
 .PHONY: demo-stop
 demo-stop: ## Stops everything that the demo started.
 	@if [ -x $(CLOUD)/bin/python ]; then $(CLOUD)/bin/python -m localcloud stop; else echo "nothing is set up, so nothing runs"; fi

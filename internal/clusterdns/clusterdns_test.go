@@ -109,3 +109,35 @@ func TestConverge(t *testing.T) {
 		})
 	}
 }
+
+func TestPlan(t *testing.T) {
+	moved := []client.Change{{
+		Object: "Deployment kube-system/coredns", Change: "updated",
+		Details: []string{"spec.template.metadata.annotations.eks.amazonaws.com/compute-type: fargate"},
+	}}
+	cases := map[string]struct {
+		reason  string
+		cluster fakeCluster
+		fargate bool
+		want    []client.Change
+	}{
+		"Nodes": {"on nodes it stays as EKS made it", fakeCluster{compute: "ec2"}, false, nil},
+		"Moved": {"on Fargate it would be moved", fakeCluster{compute: "ec2"}, true, moved},
+		"There": {"what has been moved is left alone", fakeCluster{compute: "fargate"}, true, nil},
+		"New":   {"EKS makes it with the cluster", fakeCluster{comes: 9}, true, moved},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			got, err := plan(t.Context(), &tc.cluster, tc.fargate)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", tc.reason, diff)
+			}
+			if len(tc.cluster.patches) > 0 {
+				t.Errorf("%s: patches %v", tc.reason, tc.cluster.patches)
+			}
+		})
+	}
+}

@@ -87,7 +87,13 @@ func validResult(t *testing.T, text []byte) {
 
 func validateResult(t *testing.T, text []byte) error {
 	t.Helper()
-	file, err := os.ReadFile(filepath.Join(root, "statemachine", "result.schema.json"))
+	return validate(t, "result.schema.json", text)
+}
+
+// validate holds a document against a schema of statemachine/.
+func validate(t *testing.T, schemaFile string, text []byte) error {
+	t.Helper()
+	file, err := os.ReadFile(filepath.Join(root, "statemachine", schemaFile))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,10 +102,10 @@ func validateResult(t *testing.T, text []byte) error {
 		t.Fatal(err)
 	}
 	compiler := jsonschema.NewCompiler()
-	if err := compiler.AddResource("result.schema.json", description); err != nil {
+	if err := compiler.AddResource(schemaFile, description); err != nil {
 		t.Fatal(err)
 	}
-	schema, err := compiler.Compile("result.schema.json")
+	schema, err := compiler.Compile(schemaFile)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 """Runs a request on the local cloud and shows what came of it.
 
 usage: python -m demo run REQUEST.json
+       python -m demo plan REQUEST.json     what the request would change, which then changes nothing
 """
 
 from __future__ import annotations
@@ -28,15 +29,19 @@ class DemoFailed(Exception):
 def main() -> int:
     """Runs the demo; its last line says how it ended."""
     parser = argparse.ArgumentParser(prog="demo", description=__doc__.splitlines()[0])
-    commands = parser.add_subparsers(required=True, metavar="run")
-    runner = commands.add_parser("run", help="run a request on the local cloud")
-    runner.add_argument("request", type=pathlib.Path, help="the request, a JSON file such as docs/examples/fargate.json")
+    commands = parser.add_subparsers(required=True, metavar="run|plan", dest="command")
+    for name, text in (("run", "run a request on the local cloud"), ("plan", "show what a request would change there")):
+        command = commands.add_parser(name, help=text)
+        command.add_argument("request", type=pathlib.Path, help="the request, a JSON file such as docs/examples/fargate.json")
     arguments = parser.parse_args()
     try:
         request = _request(arguments.request)
         print("starting the local cloud …", flush=True)
         cloud = Cloud.start(LOCAL)
-        seconds = _demo(cloud, request, arguments.request)
+        if arguments.command == "plan":
+            seconds = _demo(cloud, _planning(request))
+        else:
+            seconds = _demo(cloud, f"file://{arguments.request}")
     except KeyboardInterrupt:
         print("\nstopping the local cloud …")
         # Also a cloud that was only half started has left its files to stop it by.
@@ -64,7 +69,14 @@ def _request(path: pathlib.Path) -> str:
         raise DemoFailed(f"request: {path} is not JSON: {wrong}") from None
 
 
-def _demo(cloud: Cloud, request: str, path: pathlib.Path) -> float:
+def _planning(request: str) -> str:
+    """The request with the operation plan; what is no object is refused by Preflight."""
+    sent = json.loads(request)
+    return json.dumps(sent | {"operation": "plan"}) if isinstance(sent, dict) else request
+
+
+def _demo(cloud: Cloud, sent: str) -> float:
+    """Deploys the orchestrator and starts an execution with what is sent, as the command line takes it."""
     print(f"  endpoint {cloud.settings['AWS_ENDPOINT_URL']}, platform account {cloud.platform_account}, target account {cloud.target_account}")
     print("deploying the orchestrator: sam deploy --config-env local …", flush=True)
     deploy.harmonix(cloud)
@@ -80,7 +92,7 @@ def _demo(cloud: Cloud, request: str, path: pathlib.Path) -> float:
         "--state-machine-arn",
         outputs["StateMachineArn"],
         "--input",
-        f"file://{path}",
+        sent,
     ]
     print(f"\n$ {shlex.join(start)}", flush=True)
     before = time.time()
@@ -92,6 +104,12 @@ def _demo(cloud: Cloud, request: str, path: pathlib.Path) -> float:
     if description["status"] != "SUCCEEDED":
         raise DemoFailed(_reason(description))
     result = json.loads(description["output"])
+    if result["status"] == "PLANNED":
+        print("\nwhat an apply would change; nothing was changed now")
+        print("\n".join(result["table"]))
+        for finding in result["findings"]:
+            print(f"{finding['severity']}: {finding['found']}")
+        return seconds
     print("\nresult document")
     print(json.dumps(result, indent=2))
     _look(cloud, result)

@@ -30,6 +30,7 @@ def diagram(machine: Machine) -> str:
         if state["Type"] == "Parallel":
             lines += _parallel(name, state)
     lines += [f"    {source} --> {target}" for source, target in _normal(machine)]
+    lines += [f"    {source} -- {operation} --> {target}" for source, operation, target in _elsewhere(machine)]
     lines += [f"    {name} --> result([result document])" for name, state in machine["States"].items() if state.get("End")]
     lines += _failures(machine)
     lines += [f"    {name}{{{{{name}}}}}" for name, state in machine["States"].items() if state["Type"] == "Fail"]
@@ -47,6 +48,16 @@ def _normal(machine: Machine) -> list[tuple[str, str]]:
     """The arrows of success between the states that are shown."""
     shown = {name: state for name, state in machine["States"].items() if state["Type"] in _SHOWN}
     return [(name, _shown(machine, state["Next"])) for name, state in shown.items() if "Next" in state]
+
+
+def _elsewhere(machine: Machine) -> list[tuple[str, str, str]]:
+    """The arrows that another operation takes, by a Choice behind a state that is shown."""
+    found = []
+    for name, state in machine["States"].items():
+        after = machine["States"].get(state.get("Next"), {})
+        if state["Type"] in _SHOWN and after.get("Type") == "Choice":
+            found += [(name, rule["StringEquals"], _shown(machine, rule["Next"])) for rule in after["Choices"] if "StringEquals" in rule]
+    return found
 
 
 def _failing(machine: Machine) -> list[tuple[str, str]]:

@@ -1,0 +1,210 @@
+"""The operation plan says what an apply would change, stage by stage, and changes nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from demo.cloud import Cloud
+from e2e.provider import Environment, Execution, Provider, Request, example
+from e2e.world import World, eventually
+from localcloud import snapshot
+
+STAGES = [
+    "Bootstrap", "Network", "Identity", "Cluster", "Egress", "DeployKubectl", "Access",
+    "Capacity", "AddonRoles", "Logging", "ClusterDNS", "LoadBalancer", "Register",
+]
+STACKS = {
+    "Network": "Network", "Identity": "Identity", "Cluster": "Cluster", "Egress": "Egress", "DeployKubectl": "Kubectl",
+    "Capacity": "Capacity", "AddonRoles": "AddonRoles", "Register": "Stack",
+}
+
+BEFORE = example("managed-nodes", name="planned", cidr="10.77.0.0/20", natGateways="perAz")
+# One change of each kind: what comes, what is changed in place, what is made anew, what goes.
+AFTER = BEFORE | {
+    "natGateways": "single",
+    "interfaceEndpoints": ["sts"],
+    "nodeGroupMaxSize": 5,
+    "amiType": "BOTTLEROCKET_x86_64",
+    "chart": {"version": "3.4.0"},
+}
+
+Change = tuple[str, str, str]
+"""Action, type and name."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Planned:
+    """A plan, and what was different in the whole local cloud after it."""
+
+    execution: Execution
+    differences: list[str]
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """The result document."""
+        return self.execution.succeeded().result
+
+    def changes(self, stage: str) -> set[Change]:
+        """What the stage would change."""
+        return {(c["action"], c["type"], c["name"]) for c in self.of(stage).get("changes", [])}
+
+    def of(self, stage: str) -> dict[str, Any]:
+        """The stage's plan."""
+        return next(s for s in self.result["stages"] if s["stage"] == stage)
+
+
+def plan(world: World, provider: Provider, request: Request) -> Planned:
+    """Runs a plan between two snapshots."""
+    before = snapshot.take(world.layout)
+    execution = provider.run(request | {"operation": "plan"})
+    return Planned(execution, snapshot.differences(before, snapshot.take(world.layout)))
+
+
+@dataclasses.dataclass(frozen=True)
+class Story:
+    """An environment that is planned, made, planned again as changed, and changed."""
+
+    new: Planned
+    made: Environment
+    changed: Planned
+    during: Execution
+    events: dict[str, list[dict[str, Any]]]
+    applied: Execution
+
+
+@pytest.fixture(scope="module")
+def story(cloud: Cloud, world: World, provider: Provider, examples: dict[str, Environment]) -> Story:
+    """Everything once; the examples are there, and rest."""
+    new = plan(world, provider, BEFORE)
+    made = Environment(BEFORE, provider.run(BEFORE).succeeded())
+    changed = plan(world, provider, AFTER)
+    known = {stage: {e["EventId"] for e in _events(world, stage)} for stage in STACKS}
+    running = provider.start(AFTER)
+    eventually(lambda: provider.holder(AFTER) == running, "the lock is taken")
+    during = provider.run(AFTER | {"operation": "plan"})
+    applied = provider.wait(running).succeeded()
+    events = {stage: [e for e in _events(world, stage) if e["EventId"] not in known[stage]] for stage in STACKS}
+    return Story(new, made, changed, during, events, applied)
+
+
+def _events(world: World, stage: str) -> Iterator[dict[str, Any]]:
+    name = f"EKS-ENV-opa-planned-{STACKS[stage]}"
+    for page in world.target("cloudformation").get_paginator("describe_stack_events").paginate(StackName=name):
+        yield from page["StackEvents"]
+
+
+def test_a_plan_changes_nothing(story: Story) -> None:
+    assert story.new.differences == []
+    assert story.changed.differences == []
+
+
+def test_no_stack_is_left_behind(world: World, story: Story) -> None:
+    assert {s["StackStatus"] for s in world.stacks("222222222222").values()} <= {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
+    for name in world.stacks("222222222222"):
+        assert world.target("cloudformation").list_change_sets(StackName=name)["Summaries"] == [] or "EKS-ENV" not in name
+
+
+def test_a_plan_is_no_part_of_the_history(provider: Provider, story: Story) -> None:
+    executions = [row["execution"] for row in provider.past(BEFORE)]
+    assert executions == [story.made.execution.arn, story.applied.arn]
+    assert provider.holder(BEFORE) is None
+
+
+def test_new_environment_is_added_whole(world: World, story: Story) -> None:
+    result = story.new.result
+    assert (result["status"], result["operation"], result["environment"]) == ("PLANNED", "plan", "opa-planned")
+    assert (result["changes"], result["complete"]) == (True, True)
+    assert [stage["stage"] for stage in result["stages"]] == STAGES
+    assert story.new.of("Bootstrap")["change"] == "unchanged"  # the examples have made it
+    stacks = world.target("cloudformation")
+    for stage, part in STACKS.items():
+        # What was planned is what the first apply has made, resource by resource.
+        made = {e["LogicalResourceId"] for e in _events(world, stage) if e["ResourceStatus"] == "CREATE_COMPLETE"}
+        template = stacks.get_template(StackName=f"EKS-ENV-opa-planned-{part}")["TemplateBody"]
+        resources = (template if isinstance(template, dict) else json.loads(template))["Resources"]
+        first = {name for name in made if name in resources} - _added_later(story, stage)
+        assert story.new.changes(stage) == {("added", resources[name]["Type"], name) for name in first}, stage
+    assert {c[1:] for c in story.new.changes("Access")} == {
+        ("ClusterRoleBinding", "opa-cluster-admin"), ("ClusterRole", "opa-namespace-viewer"), ("ConfigMap", "kube-system/aws-auth"),
+    }
+    assert ("added", "Helm release", "kube-system/aws-load-balancer-controller") in story.new.changes("LoadBalancer")
+    assert ("added", "DaemonSet", "amazon-cloudwatch/fluent-bit") in story.new.changes("Logging")
+    assert result["summary"]["added"] == sum(len(story.new.changes(stage)) for stage in STAGES)
+
+
+def _added_later(story: Story, stage: str) -> set[str]:
+    """What only the second apply has added. What it made anew the first one had made too."""
+    return {name for action, _, name in story.changed.changes(stage) if action == "added"}
+
+
+@pytest.mark.parametrize("name", ["fargate", "managed-nodes", "other-region", "private-api"])
+def test_unchanged_environment_has_nothing_to_change(
+    world: World, provider: Provider, examples: dict[str, Environment], name: str
+) -> None:
+    planned = plan(world, provider, examples[name].request)
+    assert {stage["stage"]: stage["change"] for stage in planned.result["stages"]} == dict.fromkeys(STAGES, "unchanged")
+    assert planned.result["summary"] == {"added": 0, "modified": 0, "replaced": 0, "removed": 0}
+    assert planned.result["changes"] is False
+    assert planned.differences == []
+
+
+def test_changed_request_shows_every_kind_of_change(story: Story) -> None:
+    planned = story.changed
+    assert planned.changes("Egress") == {
+        ("added", "AWS::EC2::VPCEndpoint", "InterfaceEndpointSts"),
+        ("modified", "AWS::EC2::Route", "PrivateRoute2"),
+        ("removed", "AWS::EC2::NatGateway", "NatGateway2"),
+        ("removed", "AWS::EC2::EIP", "NatAddress2"),
+    }
+    assert ("replaced", "AWS::EKS::Nodegroup", "NodeGroup") in planned.changes("Capacity")
+    assert 'parameter MaxSize: "4" becomes "5"' in planned.of("Capacity")["because"]
+    (release,) = [c for c in planned.of("LoadBalancer")["changes"] if c["type"] == "Helm release"]
+    assert release["action"] == "modified"
+    assert "chart aws-load-balancer-controller 3.5.0 becomes aws-load-balancer-controller 3.4.0" in release["details"]
+    # Bottlerocket keeps ordinary containers from the host's files, so that the log router needs a label.
+    assert planned.changes("Logging") == {("modified", "DaemonSet", "amazon-cloudwatch/fluent-bit")}
+    assert {s["stage"] for s in planned.result["stages"] if s["change"] != "unchanged"} == {"Egress", "Capacity", "Logging", "LoadBalancer"}
+
+
+def test_table_is_for_people(story: Story) -> None:
+    table = story.changed.result["table"]
+    assert table[0].split() == ["STAGE", "ACTION", "TYPE", "NAME", "DETAILS"]
+    assert table[-1] == "{added} added, {modified} modified, {replaced} replaced, {removed} removed".format(**story.changed.result["summary"])
+    column = table[0].index("ACTION")
+    assert all(line[column - 1] == " " for line in table[1:-1])
+    assert any(line.split()[:3] == ["removed", "AWS::EC2::NatGateway", "NatGateway2"] for line in table)
+
+
+def test_apply_does_what_was_planned(story: Story) -> None:
+    applied = {stage["stage"]: stage["change"] for stage in story.applied.result["stages"]}
+    assert {s["stage"]: s["change"] for s in story.changed.result["stages"]} == {stage: applied[stage] for stage in STAGES}
+    for stage in STACKS:
+        ended: dict[str, set[str]] = {"CREATE_COMPLETE": set(), "UPDATE_COMPLETE": set(), "DELETE_COMPLETE": set()}
+        for event in story.events[stage]:
+            if event["ResourceType"] != "AWS::CloudFormation::Stack" and event["ResourceStatus"] in ended:
+                ended[event["ResourceStatus"]].add(event["LogicalResourceId"])
+        planned = {action: {n for a, _, n in story.changed.changes(stage) if a == action} for action in ("added", "modified", "replaced", "removed")}
+        made, gone = ended["CREATE_COMPLETE"], ended["DELETE_COMPLETE"]
+        assert gone == planned["removed"] | planned["replaced"], stage
+        assert made - gone == planned["added"], stage
+        # A replacement ends as an update of the resource in CloudFormation's events.
+        assert ended["UPDATE_COMPLETE"] <= planned["modified"] | planned["replaced"], stage
+
+
+def test_who_holds_the_environment_is_said(story: Story) -> None:
+    (finding,) = [f for f in story.during.succeeded().result["findings"] if f["code"] == "EnvironmentHeld"]
+    assert story.applied.arn in finding["found"]
+    assert finding["severity"] == "warning"
+
+
+def test_what_cannot_be_changed_is_refused(world: World, provider: Provider, examples: dict[str, Environment]) -> None:
+    request = examples["managed-nodes"].request | {"cidr": "10.99.0.0/20"}
+    planned = plan(world, provider, request)
+    cause = planned.execution.failed("InvalidRequest")
+    assert cause["field"] == "/cidr"
+    assert planned.differences == []
