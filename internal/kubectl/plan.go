@@ -50,11 +50,15 @@ func (h *Handler) plan(ctx context.Context, event Event) (Outcome, error) {
 
 // planObjects plans the objects of a manifest.
 func (h *Handler) planObjects(ctx context.Context, properties Properties) ([]kube.Planned, error) {
-	objects, err := manifestOf(properties)
+	manifest, err := manifestOf(properties)
 	if err != nil {
 		return nil, err
 	}
 	client, err := h.connect(ctx, properties)
+	if err != nil {
+		return nil, err
+	}
+	objects, err := h.read(ctx, manifest)
 	if err != nil {
 		return nil, err
 	}

@@ -73,7 +73,9 @@ class Story:
     made: Environment
     changed: Planned
     during: Execution
-    events: dict[str, list[dict[str, Any]]]
+    before: dict[str, dict[str, str]]
+    after: dict[str, dict[str, str]]
+    updated: dict[str, set[str]]
     applied: Execution
 
 
@@ -83,13 +85,28 @@ def story(cloud: Cloud, world: World, provider: Provider, examples: dict[str, En
     new = plan(world, provider, BEFORE)
     made = Environment(BEFORE, provider.run(BEFORE).succeeded())
     changed = plan(world, provider, AFTER)
+    before = {stage: _resources(world, stage) for stage in STACKS}
     known = {stage: {e["EventId"] for e in _events(world, stage)} for stage in STACKS}
     running = provider.start(AFTER)
     eventually(lambda: provider.holder(AFTER) == running, "the lock is taken")
     during = provider.run(AFTER | {"operation": "plan"})
     applied = provider.wait(running).succeeded()
-    events = {stage: [e for e in _events(world, stage) if e["EventId"] not in known[stage]] for stage in STACKS}
-    return Story(new, made, changed, during, events, applied)
+    after = {stage: _resources(world, stage) for stage in STACKS}
+    updated = {
+        stage: {
+            e["LogicalResourceId"]
+            for e in _events(world, stage)
+            if e["EventId"] not in known[stage] and e["ResourceStatus"] == "UPDATE_COMPLETE" and e["PhysicalResourceId"] != e["StackId"]
+        }
+        for stage in STACKS
+    }
+    return Story(new, made, changed, during, before, after, updated, applied)
+
+
+def _resources(world: World, stage: str) -> dict[str, str]:
+    """Physical by logical ids of the stage's stack."""
+    pages = world.target("cloudformation").get_paginator("list_stack_resources").paginate(StackName=f"EKS-ENV-opa-planned-{STACKS[stage]}")
+    return {r["LogicalResourceId"]: r["PhysicalResourceId"] for page in pages for r in page["StackResourceSummaries"]}
 
 
 def _events(world: World, stage: str) -> Iterator[dict[str, Any]]:
@@ -142,15 +159,26 @@ def _added_later(story: Story, stage: str) -> set[str]:
     return {name for action, _, name in story.changed.changes(stage) if action == "added"}
 
 
-@pytest.mark.parametrize("name", ["fargate", "managed-nodes", "other-region", "private-api"])
-def test_unchanged_environment_has_nothing_to_change(
-    world: World, provider: Provider, examples: dict[str, Environment], name: str
-) -> None:
-    planned = plan(world, provider, examples[name].request)
-    assert {stage["stage"]: stage["change"] for stage in planned.result["stages"]} == dict.fromkeys(STAGES, "unchanged")
-    assert planned.result["summary"] == {"added": 0, "modified": 0, "replaced": 0, "removed": 0}
-    assert planned.result["changes"] is False
-    assert planned.differences == []
+@pytest.fixture(scope="module")
+def rest(world: World, provider: Provider, examples: dict[str, Environment]) -> tuple[dict[str, Planned], Planned]:
+    """Plans of what is there, and of what cannot be, all at once between two snapshots."""
+    requests = {name: environment.request for name, environment in examples.items()}
+    requests["refused"] = examples["managed-nodes"].request | {"cidr": "10.99.0.0/20"}
+    before = snapshot.take(world.layout)
+    started = {name: provider.start(request | {"operation": "plan"}) for name, request in requests.items()}
+    ended = {name: provider.wait(arn) for name, arn in started.items()}
+    differences = snapshot.differences(before, snapshot.take(world.layout))
+    plans = {name: Planned(execution, differences) for name, execution in ended.items()}
+    refused = plans.pop("refused")
+    return plans, refused
+
+
+def test_unchanged_environments_have_nothing_to_change(rest: tuple[dict[str, Planned], Planned]) -> None:
+    for name, planned in rest[0].items():
+        assert {stage["stage"]: stage["change"] for stage in planned.result["stages"]} == dict.fromkeys(STAGES, "unchanged"), name
+        assert planned.result["summary"] == {"added": 0, "modified": 0, "replaced": 0, "removed": 0}
+        assert planned.result["changes"] is False
+        assert planned.differences == []
 
 
 def test_changed_request_shows_every_kind_of_change(story: Story) -> None:
@@ -184,16 +212,12 @@ def test_apply_does_what_was_planned(story: Story) -> None:
     applied = {stage["stage"]: stage["change"] for stage in story.applied.result["stages"]}
     assert {s["stage"]: s["change"] for s in story.changed.result["stages"]} == {stage: applied[stage] for stage in STAGES}
     for stage in STACKS:
-        ended: dict[str, set[str]] = {"CREATE_COMPLETE": set(), "UPDATE_COMPLETE": set(), "DELETE_COMPLETE": set()}
-        for event in story.events[stage]:
-            if event["ResourceType"] != "AWS::CloudFormation::Stack" and event["ResourceStatus"] in ended:
-                ended[event["ResourceStatus"]].add(event["LogicalResourceId"])
+        before, after = story.before[stage], story.after[stage]
         planned = {action: {n for a, _, n in story.changed.changes(stage) if a == action} for action in ("added", "modified", "replaced", "removed")}
-        made, gone = ended["CREATE_COMPLETE"], ended["DELETE_COMPLETE"]
-        assert gone == planned["removed"] | planned["replaced"], stage
-        assert made - gone == planned["added"], stage
-        # A replacement ends as an update of the resource in CloudFormation's events.
-        assert ended["UPDATE_COMPLETE"] <= planned["modified"] | planned["replaced"], stage
+        assert after.keys() - before.keys() == planned["added"], stage
+        assert before.keys() - after.keys() == planned["removed"], stage
+        assert {name for name in before.keys() & after.keys() if before[name] != after[name]} == planned["replaced"], stage
+        assert story.updated[stage] <= planned["modified"] | planned["replaced"], stage
 
 
 def test_who_holds_the_environment_is_said(story: Story) -> None:
@@ -202,9 +226,7 @@ def test_who_holds_the_environment_is_said(story: Story) -> None:
     assert finding["severity"] == "warning"
 
 
-def test_what_cannot_be_changed_is_refused(world: World, provider: Provider, examples: dict[str, Environment]) -> None:
-    request = examples["managed-nodes"].request | {"cidr": "10.99.0.0/20"}
-    planned = plan(world, provider, request)
-    cause = planned.execution.failed("InvalidRequest")
+def test_what_cannot_be_changed_is_refused(rest: tuple[dict[str, Planned], Planned]) -> None:
+    cause = rest[1].execution.failed("InvalidRequest")
     assert cause["field"] == "/cidr"
-    assert planned.differences == []
+    assert rest[1].differences == []
