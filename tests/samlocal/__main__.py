@@ -132,7 +132,8 @@ def main() -> int:
         checks.run("kubectl's layer in /opt", layer_is_there)
         checks.run("typed error of a stage", lambda: typed_error(machine))
         recorded = events.Recorded(kept[EXAMPLES[0]].history)
-        for state in events.result_paths():
+        # The states of other operations were not gone through, and have nothing recorded.
+        for state in (name for name in events.result_paths() if name in recorded.outputs or name == "RecordFailure"):
             checks.run(f"sam local invoke {state}Function", lambda state=state: answers(template, state, recorded))
         result = kept[EXAMPLES[0]].description.get("output")
         copy = pathlib.Path(folder) / "EKS-ENV-opa-development-kubectl.yaml"
