@@ -128,7 +128,7 @@ func TestPlan(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			got, err := plan(t.Context(), &tc.cluster, tc.fargate)
+			got, err := plan(t.Context(), &tc.cluster, placement{fargate: tc.fargate})
 			if err != nil {
 				t.Fatal(err)
 			}
