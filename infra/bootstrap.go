@@ -379,7 +379,7 @@ func kubernetesActions() []statement {
 		Resources: []string{"arn:${AWS::Partition}:iam::${AWS::AccountId}:role/aws-service-role/*"},
 		Condition: map[string]map[string]any{"StringEquals": {"iam:AWSServiceName": []string{
 			"eks.amazonaws.com", "eks-nodegroup.amazonaws.com", "eks-fargate.amazonaws.com",
-			"elasticloadbalancing.amazonaws.com",
+			"elasticloadbalancing.amazonaws.com", "spot.amazonaws.com",
 		}}},
 	}, {
 		ID:        "ReadServiceLinkedRoles",

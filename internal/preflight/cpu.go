@@ -1,6 +1,7 @@
 package preflight
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strconv"
@@ -10,11 +11,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
-)
 
-// spot is whether the nodes are Spot instances, which have quotas of their own: no request can ask for
-// them yet.
-const spot = false
+	"github.com/harmonix-eks/environment-provider/internal/environment"
+)
 
 // class is a group of instance families that share a quota of vCPUs.
 type class struct {
@@ -58,6 +57,7 @@ func instanceNeeds(api instanceAPI, s subject, known map[string]types.InstanceTy
 			largest[c] = max(largest[c], int(aws.ToInt32(info.VCpuInfo.DefaultVCpus)))
 		}
 	}
+	spot := s.request.CapacityType == environment.CapacitySpot
 	var needs []need
 	for c, cpus := range largest {
 		what, code := "vCPUs of running On-Demand instances", c.onDemand
@@ -66,14 +66,15 @@ func instanceNeeds(api instanceAPI, s subject, known map[string]types.InstanceTy
 		}
 		needs = append(needs, need{
 			fmt.Sprintf("%s, %s, in %s", what, c.what, s.request.Region), "ec2", code, "/nodeGroupDesiredSize", now * cpus, later * cpus,
-			func(ctx context.Context) (int, error) { return runningCPUs(ctx, api, c) },
+			func(ctx context.Context) (int, error) { return runningCPUs(ctx, api, c, spot) },
 		})
 	}
 	return needs
 }
 
-// runningCPUs counts the vCPUs of the class' instances that run or start.
-func runningCPUs(ctx context.Context, api instanceAPI, c class) (int, error) {
+// runningCPUs counts the vCPUs of the class' instances that run or start; Spot instances have quotas of
+// their own.
+func runningCPUs(ctx context.Context, api instanceAPI, c class, spot bool) (int, error) {
 	pages := ec2.NewDescribeInstancesPaginator(api, &ec2.DescribeInstancesInput{Filters: []types.Filter{
 		{Name: aws.String("instance-state-name"), Values: []string{"pending", "running"}},
 	}})
@@ -103,9 +104,18 @@ func newNodes(s subject) (now, later int) {
 	switch {
 	case err != nil:
 		return r.NodeGroupDesiredSize, r.NodeGroupMaxSize
-	case live["InstanceType"] != r.InstanceType || live["AmiType"] != r.AMIType:
+	case live["InstanceType"] != r.InstanceType || live["InstanceTypes"] != several(r) ||
+		live["AmiType"] != r.AMIType || cmp.Or(live["CapacityType"], environment.CapacityOnDemand) != r.CapacityType:
 		// Another group takes over, with as many nodes, before the first one goes.
 		return have, r.NodeGroupMaxSize
 	}
 	return max(r.NodeGroupMinSize-have, 0), max(r.NodeGroupMaxSize-have, 0)
+}
+
+// several are the instance types as the node group's stack has them, where there is more than one.
+func several(r environment.Request) string {
+	if len(r.InstanceTypes) < 2 {
+		return ""
+	}
+	return strings.Join(r.InstanceTypes, ",")
 }

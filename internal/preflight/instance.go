@@ -21,14 +21,12 @@ type instanceAPI interface {
 	ec2.DescribeInstancesAPIClient
 }
 
-const instanceField = "/instanceType"
-
-// instanceTypes are the types that the nodes may have.
-func instanceTypes(r environment.Request) []string {
-	if r.NodeType != environment.NodeTypeManaged {
-		return nil
+// instanceField is the field of the request that names the nodes' instance types.
+func instanceField(r environment.Request) string {
+	if len(r.InstanceTypes) > 1 {
+		return "/instanceTypes"
 	}
-	return []string{r.InstanceType}
+	return "/instanceType"
 }
 
 // instances looks whether the nodes' instance types exist, run the nodes' image, are offered in the
@@ -38,7 +36,7 @@ func instances(ctx context.Context, s subject) ([]finding.Finding, error) {
 }
 
 func lookAtInstances(ctx context.Context, api instanceAPI, quotas quotaAPI, s subject) ([]finding.Finding, error) {
-	names := instanceTypes(s.request)
+	names := s.request.InstanceTypes
 	if len(names) == 0 {
 		return nil, nil
 	}
@@ -50,7 +48,7 @@ func lookAtInstances(ctx context.Context, api instanceAPI, quotas quotaAPI, s su
 	for _, name := range names {
 		info, ok := known[name]
 		if !ok {
-			found = append(found, finding.Errorf("InstanceTypeUnknown", instanceField, "EC2 has no instance type %s in %s", name, s.request.Region).
+			found = append(found, finding.Errorf("InstanceTypeUnknown", instanceField(s.request), "EC2 has no instance type %s in %s", name, s.request.Region).
 				WithNext("choose one of: aws ec2 describe-instance-type-offerings --region %s --query 'InstanceTypeOfferings[].InstanceType'", s.request.Region))
 			continue
 		}
@@ -93,19 +91,19 @@ func fit(info types.InstanceTypeInfo, r environment.Request) []finding.Finding {
 		wanted = types.ArchitectureTypeArm64
 	}
 	if p := info.ProcessorInfo; p != nil && !slices.Contains(p.SupportedArchitectures, wanted) {
-		found = append(found, finding.Errorf("ArchitectureMismatch", instanceField, "%s has %v processors, and the image %s is for %s", info.InstanceType, p.SupportedArchitectures, r.AMIType, wanted).
+		found = append(found, finding.Errorf("ArchitectureMismatch", instanceField(r), "%s has %v processors, and the image %s is for %s", info.InstanceType, p.SupportedArchitectures, r.AMIType, wanted).
 			WithNext("choose an amiType for the type's processors, or another type"))
 	}
 	switch {
 	case strings.Contains(r.AMIType, "NVIDIA") && info.GpuInfo == nil:
-		found = append(found, finding.Errorf("NoGPU", instanceField, "%s has no GPU, and the image %s is for NVIDIA's", info.InstanceType, r.AMIType).
+		found = append(found, finding.Errorf("NoGPU", instanceField(r), "%s has no GPU, and the image %s is for NVIDIA's", info.InstanceType, r.AMIType).
 			WithNext("choose a type with GPUs, or the amiType without NVIDIA"))
 	case strings.Contains(r.AMIType, "NEURON") && info.NeuronInfo == nil && info.InferenceAcceleratorInfo == nil:
-		found = append(found, finding.Errorf("NoNeuron", instanceField, "%s has no Neuron device, and the image %s is for them", info.InstanceType, r.AMIType).
+		found = append(found, finding.Errorf("NoNeuron", instanceField(r), "%s has no Neuron device, and the image %s is for them", info.InstanceType, r.AMIType).
 			WithNext("choose an inf or trn type, or the amiType without NEURON"))
 	}
 	if pods := maxPods(info); pods > 0 && pods*r.NodeGroupMaxSize < podsOf(r.NodeGroupMaxSize) {
-		found = append(found, finding.Errorf("TooFewPods", instanceField, "%d nodes of the type %s run %d pods at most, and CoreDNS, the load balancer controller and what runs on each node are %d",
+		found = append(found, finding.Errorf("TooFewPods", instanceField(r), "%d nodes of the type %s run %d pods at most, and CoreDNS, the load balancer controller and what runs on each node are %d",
 			r.NodeGroupMaxSize, info.InstanceType, pods*r.NodeGroupMaxSize, podsOf(r.NodeGroupMaxSize)).
 			WithNext("choose a larger type, or a larger nodeGroupMaxSize"))
 	}
@@ -160,9 +158,9 @@ func lookAtOfferings(ctx context.Context, api instanceAPI, s subject, known map[
 	case len(without) == 0:
 		return nil, nil
 	case len(without) == len(s.zones):
-		return []finding.Finding{finding.Errorf("InstanceTypeNotOffered", instanceField, "%s is not offered in the environment's zones: %s", strings.Join(names, " or "), strings.Join(s.zones, ", ")).
+		return []finding.Finding{finding.Errorf("InstanceTypeNotOffered", instanceField(s.request), "%s is not offered in the environment's zones: %s", strings.Join(names, " or "), strings.Join(s.zones, ", ")).
 			WithNext("choose a type that is: aws ec2 describe-instance-type-offerings --region %s --location-type availability-zone --filters Name=location,Values=%s", s.request.Region, strings.Join(s.zones, ","))}, nil
 	}
-	return []finding.Finding{finding.Warningf("InstanceTypeNotOffered", instanceField, "%s is not offered in %s, where no node will start; the other zones of the environment have it", strings.Join(names, " or "), strings.Join(without, ", ")).
+	return []finding.Finding{finding.Warningf("InstanceTypeNotOffered", instanceField(s.request), "%s is not offered in %s, where no node will start; the other zones of the environment have it", strings.Join(names, " or "), strings.Join(without, ", ")).
 		WithNext("choose a type that all of %s have, if the nodes are to outlive the loss of a zone", strings.Join(s.zones, ", "))}, nil
 }

@@ -64,14 +64,18 @@ func TestInstances(t *testing.T) {
 		want   []string
 	}{
 		"Fits":     {reason: "a plain request", api: fakeInstances{zones: zones}, quota: 8},
-		"Fargate":  {reason: "no nodes", change: func(r *environment.Request) { r.NodeType = "FARGATE" }},
-		"Unknown":  {reason: "no such type", change: func(r *environment.Request) { r.InstanceType = "m55.large" }, api: fakeInstances{zones: zones}, want: []string{"error InstanceTypeUnknown"}},
+		"Fargate":  {reason: "no nodes", change: func(r *environment.Request) { r.NodeType, r.InstanceTypes = "FARGATE", nil }},
+		"Unknown":  {reason: "no such type", change: func(r *environment.Request) { r.InstanceTypes = []string{"m55.large"} }, api: fakeInstances{zones: zones}, want: []string{"error InstanceTypeUnknown"}},
 		"Nowhere":  {reason: "in other zones only", quota: 8, want: []string{"error InstanceTypeNotOffered"}},
 		"SomeZone": {reason: "one zone less", api: fakeInstances{zones: zones[:1]}, quota: 8, want: []string{"warning InstanceTypeNotOffered"}},
 		"Arm":      {reason: "an image for other processors", change: func(r *environment.Request) { r.AMIType = "BOTTLEROCKET_ARM_64" }, api: fakeInstances{zones: zones}, quota: 8, want: []string{"error ArchitectureMismatch"}},
 		"Neuron":   {reason: "an image for devices it has not", change: func(r *environment.Request) { r.AMIType = "AL2023_x86_64_NEURON" }, api: fakeInstances{zones: zones}, quota: 8, want: []string{"error NoNeuron"}},
 		"Full":     {reason: "4 vCPUs at once", api: fakeInstances{zones: zones}, quota: 3, want: []string{"error QuotaExceeded"}},
 		"Near":     {reason: "8 vCPUs in the end", api: fakeInstances{zones: zones}, quota: 7, want: []string{"warning QuotaNear"}},
+		"Spot": {
+			reason: "Spot instances have a quota of their own", quota: 3, change: func(r *environment.Request) { r.CapacityType = "SPOT" },
+			api: fakeInstances{zones: zones, running: []types.Instance{instance("t3.nano", "", 1)}},
+		},
 		"InUse": {
 			reason: "instances of the same class count, each with its vCPUs", quota: 8, want: []string{"warning QuotaNear"},
 			api: fakeInstances{zones: zones, running: []types.Instance{instance("t3.nano", "", 1), instance("p4d.24xlarge", "", 48), instance("c5.large", "spot", 9)}},
@@ -80,13 +84,13 @@ func TestInstances(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			r := environment.Request{
-				Prefix: "opa", Name: "dev", NodeType: "MANAGED", InstanceType: "m5.large", AMIType: "AL2023_x86_64_STANDARD",
+				Prefix: "opa", Name: "dev", NodeType: "MANAGED", InstanceType: "m5.large", InstanceTypes: []string{"m5.large"}, CapacityType: "ON_DEMAND", AMIType: "AL2023_x86_64_STANDARD",
 				NodeGroupMinSize: 1, NodeGroupDesiredSize: 2, NodeGroupMaxSize: 4,
 			}
 			if tc.change != nil {
 				tc.change(&r)
 			}
-			found, err := lookAtInstances(t.Context(), tc.api, fakeQuotas{"L-1216C47A": tc.quota}, subject{request: r, names: environment.NamesOf(r), zones: zones})
+			found, err := lookAtInstances(t.Context(), tc.api, fakeQuotas{"L-1216C47A": tc.quota, "L-34B43A08": 8}, subject{request: r, names: environment.NamesOf(r), zones: zones})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -124,11 +128,12 @@ func TestNewNodes(t *testing.T) {
 		"New":      {"all of them", nil, 2, 5},
 		"Same":     {"they run already", map[string]string{"DesiredSize": "3", "InstanceType": "m5.large", "AmiType": "A"}, 0, 2},
 		"Fewer":    {"up to the smallest number", map[string]string{"DesiredSize": "0", "InstanceType": "m5.large", "AmiType": "A"}, 1, 5},
+		"Spot":     {"a second group, since the kind of capacity is the group's", map[string]string{"DesiredSize": "3", "InstanceType": "m5.large", "AmiType": "A", "CapacityType": "SPOT"}, 3, 5},
 		"Replaced": {"a second group beside the first", map[string]string{"DesiredSize": "3", "InstanceType": "m5.xlarge", "AmiType": "A"}, 3, 5},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			r := environment.Request{Prefix: "opa", Name: "dev", InstanceType: "m5.large", AMIType: "A", NodeGroupMinSize: 1, NodeGroupDesiredSize: 2, NodeGroupMaxSize: 5}
+			r := environment.Request{Prefix: "opa", Name: "dev", InstanceType: "m5.large", InstanceTypes: []string{"m5.large"}, CapacityType: "ON_DEMAND", AMIType: "A", NodeGroupMinSize: 1, NodeGroupDesiredSize: 2, NodeGroupMaxSize: 5}
 			s := subject{request: r, names: environment.NamesOf(r), stacks: map[string]stack.Description{}}
 			if tc.live != nil {
 				s.stacks[s.names.CapacityStack] = stack.Description{Parameters: tc.live}

@@ -20,6 +20,9 @@ func linkedRoles(r environment.Request) []linkedRole {
 		{"AWSServiceRoleForAmazonEKS", "eks.amazonaws.com"},
 		{"AWSServiceRoleForElasticLoadBalancing", "elasticloadbalancing.amazonaws.com"},
 	}
+	if r.CapacityType == environment.CapacitySpot {
+		all = append(all, linkedRole{"AWSServiceRoleForEC2Spot", "spot.amazonaws.com"})
+	}
 	if r.NodeType == environment.NodeTypeManaged {
 		return append(all, linkedRole{"AWSServiceRoleForAmazonEKSNodegroup", "eks-nodegroup.amazonaws.com"})
 	}
