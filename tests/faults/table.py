@@ -33,11 +33,12 @@ IN_PROGRESS = {
     "Verify": ONCE,
     "Register": 41,
     "Complete": ONCE,
+    "Plan": ONCE,
     "RecordFailure": 721,
 }
 """Attempts of each state while it is told InProgress."""
 
-OPERATION: dict[str, str] = {}
+OPERATION = {"Plan": "plan"}
 """What has to be asked for to come to a state, unless it is `apply`. A removal is played on environments that are not there."""
 
 GIVEN, LATE = 4, 6
@@ -113,6 +114,7 @@ EACH_STATE = {
     "Verify": ("slow", True),
     "Register": ("Conflict", False),
     "Complete": ("cut", False),
+    "Plan": ("Failed", False),
     "RecordFailure": ("Failed", False),
 }
 """For the short run, one fault at each state, once (True) or for ever; together every kind of fault and of end."""

@@ -131,7 +131,8 @@ def main() -> int:
             checks.run(f"state machine, {name}", lambda name=name: made(machine, router, name, kept))
         checks.run("kubectl's layer in /opt", layer_is_there)
         checks.run("typed error of a stage", lambda: typed_error(machine))
-        recorded = events.Recorded(kept[EXAMPLES[0]].history)
+        planned = machine.run(example(EXAMPLES[0], operation="plan"), "plan")
+        recorded = events.Recorded(kept[EXAMPLES[0]].history, planned.history)
         # The states of other operations were not gone through, and have nothing recorded.
         for state in (name for name in events.result_paths() if name in recorded.outputs or name == "RecordFailure"):
             checks.run(f"sam local invoke {state}Function", lambda state=state: answers(template, state, recorded))

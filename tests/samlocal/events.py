@@ -17,16 +17,16 @@ _CHANGING = ("seconds", "consoleUrl", "startedAt", "endedAt", "objects")
 
 
 class Recorded:
-    """What the states of an execution were given, and what they made of it."""
+    """What the states of executions were given, and what they made of it; the first execution of a state counts."""
 
-    def __init__(self, history: list[dict[str, Any]]) -> None:
+    def __init__(self, *histories: list[dict[str, Any]]) -> None:
         self.inputs: dict[str, Any] = {}
         self.outputs: dict[str, Any] = {}
-        for event in history:
+        for event in (event for history in histories for event in history):
             if entered := event.get("stateEnteredEventDetails"):
-                self.inputs[entered["name"]] = json.loads(entered["input"])
+                self.inputs.setdefault(entered["name"], json.loads(entered["input"]))
             if left := event.get("stateExitedEventDetails"):
-                self.outputs[left["name"]] = json.loads(left["output"])
+                self.outputs.setdefault(left["name"], json.loads(left["output"]))
 
 
 def result_paths() -> dict[str, str]:
