@@ -1,5 +1,6 @@
-// Package verify looks at a finished environment as its users will: nodes, DNS, controller and log
-// configuration. What is amiss becomes a finding, which stops nothing.
+// Package verify looks at a finished environment as its users will: nodes, DNS, controller, the way of
+// the logs and the roles' rights; and where something was changed, it has a pod run. What is amiss
+// becomes a finding, which stops nothing.
 package verify
 
 import (
@@ -16,6 +17,9 @@ import (
 type cluster interface {
 	List(ctx context.Context, kind, namespace string) ([]client.Object, error)
 	Deployment(ctx context.Context, namespace, name string) (client.Deployment, bool, error)
+	Pod(ctx context.Context, namespace, name string) (client.Pod, bool, error)
+	Create(ctx context.Context, object client.Object) ([]client.Change, error)
+	Delete(ctx context.Context, object client.Object) error
 }
 
 // Stage is the Verify stage.
@@ -24,7 +28,9 @@ type Stage struct{ connector target.Connector }
 // New returns the stage.
 func New(c target.Connector) *Stage { return &Stage{connector: c} }
 
-// Run looks at the environment and changes nothing. For a plan there is nothing to look at.
+// Run looks at the environment. It leaves nothing behind and changes nothing, except that it starts
+// and deletes a pod where something is new; it answers [fault.InProgress] until that pod has run. For a
+// plan there is nothing to look at.
 func (s *Stage) Run(ctx context.Context, in stage.Input) (*environment.Verification, error) {
 	if in.State.Request.Plans() {
 		return nothing(), nil
@@ -33,12 +39,28 @@ func (s *Stage) Run(ctx context.Context, in stage.Input) (*environment.Verificat
 	if err != nil {
 		return nil, err
 	}
-	return look(ctx, client.Of(t.Config, in.State), in.State)
+	probing, err := worthProbing(ctx, t.Stacks, in.State)
+	if err != nil {
+		return nil, err
+	}
+	return look(ctx, client.Of(t.Config, in.State), in, probing)
 }
 
-func look(ctx context.Context, c cluster, s environment.State) (*environment.Verification, error) {
-	v := nothing()
-	for _, check := range []func(context.Context, cluster, environment.State, *environment.Verification) error{nodes, deployments, logConfiguration} {
+func look(ctx context.Context, c cluster, in stage.Input, probing bool) (*environment.Verification, error) {
+	v, s, without := nothing(), in.State, ""
+	if probing {
+		node, err := probe(ctx, c, in, v)
+		if err != nil {
+			return nil, err
+		}
+		if s.Request.NodeType == environment.NodeTypeFargate {
+			without = node
+		}
+	}
+	if err := nodes(ctx, c, s, v, without); err != nil {
+		return nil, err
+	}
+	for _, check := range []func(context.Context, cluster, environment.State, *environment.Verification) error{deployments, logs, roles} {
 		if err := check(ctx, c, s, v); err != nil {
 			return nil, err
 		}
@@ -84,7 +106,8 @@ func (n node) ready() bool {
 	return false
 }
 
-func nodes(ctx context.Context, c cluster, s environment.State, v *environment.Verification) error {
+// nodes looks at every node but one: on Fargate the probe's own is about to go.
+func nodes(ctx context.Context, c cluster, s environment.State, v *environment.Verification, without string) error {
 	items, err := c.List(ctx, "nodes", "default")
 	if err != nil {
 		return err
@@ -94,6 +117,9 @@ func nodes(ctx context.Context, c cluster, s environment.State, v *environment.V
 		n, err := client.Decode[node](item)
 		if err != nil {
 			return err
+		}
+		if n.Metadata.Name == without {
+			continue
 		}
 		result := environment.NodeResult{Name: n.Metadata.Name, Version: n.Status.NodeInfo.KubeletVersion, Ready: n.ready()}
 		v.Nodes = append(v.Nodes, result)
@@ -121,24 +147,5 @@ func deployments(ctx context.Context, c cluster, _ environment.State, v *environ
 			find(v, "DeploymentNotReady", "describe its pods and look at their events", "%s", d)
 		}
 	}
-	return nil
-}
-
-// logConfiguration looks for what makes pods log, where each kind of capacity has it.
-func logConfiguration(ctx context.Context, c cluster, s environment.State, v *environment.Verification) error {
-	namespace, name := "aws-observability", "aws-logging"
-	if s.Request.NodeType == environment.NodeTypeManaged {
-		namespace, name = "amazon-cloudwatch", "fluent-bit-config"
-	}
-	items, err := c.List(ctx, "configmaps", namespace)
-	if err != nil {
-		return err
-	}
-	for _, item := range items {
-		if metadata, _ := item["metadata"].(map[string]any); metadata["name"] == name {
-			return nil
-		}
-	}
-	find(v, "LoggingMissing", "start the same request again", "ConfigMap %s/%s does not exist, so no pod logs to %s", namespace, name, s.Names.LogGroup)
 	return nil
 }

@@ -33,7 +33,6 @@ var foreign = []string{
 var neverAtWork = map[string]string{
 	"Preflight": "only reads",
 	"Lock":      "one conditional write",
-	"Verify":    "looks once; what is not so is a finding",
 	"Complete":  "writes two rows",
 	"Plan":      "calls nothing",
 }

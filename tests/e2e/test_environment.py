@@ -39,7 +39,7 @@ def test_result_document_says_what_was_made(fargate: Environment) -> None:
     assert result["changed"] is True
     assert [stage["stage"] for stage in result["stages"]] == STAGES
     changes = {stage["stage"]: stage["change"] for stage in result["stages"]}
-    # EKS installs CoreDNS, which is moved to Fargate; Verify looks only.
+    # EKS installs CoreDNS, which is moved to Fargate; Verify leaves nothing behind.
     others = {"ClusterDNS": "updated", "Verify": "unchanged"}
     assert {s: changes[s] for s in STAGES[2:]} == dict.fromkeys(STAGES[2:], "created") | others
     assert result["cluster"]["name"] == "opa-development-cluster"

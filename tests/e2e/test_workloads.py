@@ -56,6 +56,16 @@ def test_result_estimates_the_cost_of_what_was_made(environment: Environment) ->
     assert cost["notIncluded"]
 
 
+@both
+def test_a_probe_pod_ran_and_left_nothing(cloud: Cloud, world: World, environment: Environment) -> None:
+    cluster, pods = environment.result["cluster"]["name"], "/api/v1/namespaces/kube-system/pods"
+    assert len([w for w in world.writes(cluster) if w.startswith(f"create {pods}?")]) == 1
+    assert [w for w in world.writes(cluster) if w.startswith(f"delete {pods}/eks-environment-probe")]
+    left = [pod["metadata"] for pod in Cluster(cloud, environment.result).list("pods", "kube-system")]
+    assert left
+    assert [pod["name"] for pod in left if "ownerReferences" not in pod] == []
+
+
 # Fargate.
 
 
@@ -303,8 +313,8 @@ def test_private_cluster_has_endpoints_for_what_it_calls(world: World, examples:
     assert item["count"] == 22
 
 
-def test_private_clusters_controller_leaves_alone_what_has_no_endpoint(cloud: Cloud, examples: dict[str, Environment]) -> None:
-    pods = _pods(Cluster(cloud, examples["private-api"].result), "kube-system")
+def test_controller_without_a_way_out_leaves_alone_what_has_no_endpoint(cloud: Cloud, examples: dict[str, Environment]) -> None:
+    pods = _pods(Cluster(cloud, examples["isolated"].result), "kube-system")
     (container,) = next(pod["spec"]["containers"] for pod in pods if _owner(pod) == CONTROLLER)
     assert {"--enable-shield=false", "--enable-waf=false", "--enable-wafv2=false"} <= set(container["args"])
 
