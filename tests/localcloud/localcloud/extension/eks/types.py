@@ -201,7 +201,8 @@ class FargateProfile(Resource):
 
     def create(self, logical_id: str, properties: Properties, stack: str) -> str:
         cluster = properties["ClusterName"]
-        name = properties.get("FargateProfileName") or provisioners._physical_name(stack, logical_id, max_len=100)
+        # EKS takes 100 characters; a generated name is short, and a pod's label, which has 63, holds it.
+        name = properties.get("FargateProfileName") or provisioners._physical_name(stack, logical_id, max_len=63)
         body = {
             "fargateProfileName": name,
             "podExecutionRoleArn": properties["PodExecutionRoleArn"],
