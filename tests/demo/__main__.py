@@ -41,7 +41,7 @@ def main() -> int:
         if arguments.command == "plan":
             seconds = _demo(cloud, _planning(request))
         else:
-            seconds = _demo(cloud, f"file://{arguments.request}")
+            seconds = _demo(cloud, request, arguments.request)
     except KeyboardInterrupt:
         print("\nstopping the local cloud …")
         # Also a cloud that was only half started has left its files to stop it by.
@@ -75,15 +75,15 @@ def _planning(request: str) -> str:
     return json.dumps(sent | {"operation": "plan"}) if isinstance(sent, dict) else request
 
 
-def _demo(cloud: Cloud, sent: str) -> float:
-    """Deploys the orchestrator and starts an execution with what is sent, as the command line takes it."""
+def _demo(cloud: Cloud, request: str, path: pathlib.Path | None = None) -> float:
+    """Deploys the orchestrator and starts an execution with a request, which the command line takes from its file if it has one."""
     print(f"  endpoint {cloud.settings['AWS_ENDPOINT_URL']}, platform account {cloud.platform_account}, target account {cloud.target_account}")
     print("deploying the orchestrator: sam deploy --config-env local …", flush=True)
     deploy.harmonix(cloud)
     deploy.organization(cloud)
     outputs = deploy.orchestrator(cloud)
     deploy.environment_role(cloud)
-    path = _given(cloud, json.loads(request), path)
+    sent = _given(cloud, request, path)
 
     start = [
         "aws",
@@ -118,15 +118,16 @@ def _demo(cloud: Cloud, sent: str) -> float:
     return seconds
 
 
-def _given(cloud: Cloud, request: Any, path: pathlib.Path) -> pathlib.Path:
-    """Makes what the request takes as given; the file of the request as it has to be here."""
-    here = given.provide(cloud, request) if isinstance(request, dict) else request
-    if here == request:
-        return path
-    print(f"  the network team has made {here['vpcId']}, which takes the place of the request's VPC")
-    file = LOCAL / "request.json"
-    file.write_text(json.dumps(here, indent=2) + "\n")
-    return file
+def _given(cloud: Cloud, request: str, path: pathlib.Path | None) -> str:
+    """Makes what the request takes as given; the request as it has to be here, as the command line takes it."""
+    document = json.loads(request)
+    here = given.provide(cloud, document) if isinstance(document, dict) else document
+    if here != document:
+        print(f"  the network team has made {here['vpcId']}, which takes the place of the request's VPC")
+        path = path and LOCAL / "request.json"
+        if path:
+            path.write_text(json.dumps(here, indent=2) + "\n")
+    return f"file://{path}" if path else json.dumps(here)
 
 
 def _reason(description: dict[str, Any]) -> str:
