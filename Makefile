@@ -20,7 +20,7 @@ HOSTARCH  := $(shell go env GOHOSTARCH 2>/dev/null)
 REQUEST   ?= docs/examples/fargate.json
 
 # What goes into the functions, and so decides whether they are built anew.
-SOURCES   := $(shell find functions internal infra/templates layers -type f \( -name '*.go' -o -name '*.json' -o -name 'go.*' -o -name Makefile \) 2>/dev/null) go.mod go.sum template.yaml samconfig.toml Makefile
+SOURCES   := $(shell find functions internal infra/templates layers -type f \( -name '*.go' -o -name '*.json' -o -name 'go.*' -o -name '*.mk' -o -name Makefile \) 2>/dev/null) go.mod go.sum template.yaml samconfig.toml Makefile
 KUBERNETES_SOURCES := $(shell find tests/localcloud/kubernetes -type f 2>/dev/null)
 
 ##@ Using it

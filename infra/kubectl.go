@@ -15,7 +15,7 @@ func kubectl(t *template) {
 	bucket := t.text("ArtifactBucket", "Bucket with the code of function and layer")
 	functionKey := t.text("FunctionKey", "Object with the function's code, named by its content")
 	layerKey := t.text("LayerKey", "Object with the kubectl layer, named by its content")
-	t.text("LayerVersion", "Kubernetes minor version of the layer's kubectl, such as 1.36")
+	minor := t.text("LayerVersion", "Kubernetes minor version of the layer's kubectl, such as 1.36")
 	architecture := t.choice("Architecture", "Processor that code and layer are built for", "x86_64", "arm64")
 	roleARN := t.text("RoleArn", "ARN of the function's role")
 	subnets := t.list("SubnetIds", "The private subnets")
@@ -56,6 +56,8 @@ func kubectl(t *template) {
 			// As the function's role permits, so that a request for another role is answered with a
 			// reason and not with AccessDenied.
 			"ASSUMABLE_ROLES": assumable,
+			// The function runs no other kubectl for a caller.
+			"KUBECTL_MINOR": minor,
 		}},
 	})
 	// CloudFormation calls a custom resource's function asynchronously; a second try of a failed

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambdacontext"
 	"github.com/aws/aws-sdk-go-v2/config"
 
+	"github.com/harmonix-eks/environment-provider/internal/command"
 	"github.com/harmonix-eks/environment-provider/internal/file"
 	"github.com/harmonix-eks/environment-provider/internal/helm"
 	"github.com/harmonix-eks/environment-provider/internal/kube"
@@ -29,6 +30,7 @@ func main() {
 	handler := kubectl.New(kubectl.Options{
 		Connector: kube.NewConnector(cloud),
 		Roles:     kubectl.ParseRoles(os.Getenv("ASSUMABLE_ROLES")),
+		Commands:  command.NewRunner(os.Getenv("KUBECTL_PATH"), os.Getenv("KUBECTL_MINOR")),
 		Charts:    helm.NewCharts(cloud, nil),
 		Files:     file.NewReader(cloud, nil),
 		Log:       logger,

@@ -452,7 +452,7 @@ func TestKubectlFunction(t *testing.T) {
 		"FunctionName": "EKS-ENV-opa-dev-kubectl", "Runtime": "provided.al2023", "Handler": "bootstrap",
 		"Timeout": 900.0, "MemorySize": 1024.0,
 		"LoggingConfig": map[string]any{"LogGroup": "{LogGroup}"},
-		"Environment":   map[string]any{"Variables": map[string]any{"ASSUMABLE_ROLES": "a,b"}},
+		"Environment":   map[string]any{"Variables": map[string]any{"ASSUMABLE_ROLES": "a,b", "KUBECTL_MINOR": "{LayerVersion}"}},
 	}
 	for name, v := range want {
 		if diff := cmp.Diff(v, f[name]); diff != "" {

@@ -64,12 +64,13 @@ func number(n int) string {
 
 // kinds are the kinds of a node group's updates. EKS combines a change of its version with no other
 // change, one of its tags included (aws-traps.md, row 1.24). A change of what is create-only (row
-// 1.23) makes a new node group, and with everything at once.
+// 1.23) makes a new node group, and with everything at once. A failed
+// change of the version stays, because EKS takes a group to no earlier one (row 1.28).
 func kinds() []stack.Kind {
 	return []stack.Kind{
 		{Parameters: []string{"NodeRoleArn", "SubnetIds", "AmiType", "CapacityType", "InstanceTypes"}, Replaces: true},
 		{Parameters: []string{"MinSize", "DesiredSize", "MaxSize", "MaxUnavailable", "MaxUnavailablePercentage"}, Rest: true},
 		{Parameters: []string{"InstanceType", "DiskDevice", "DiskSize"}, Paths: []string{tagsPath}},
-		{Parameters: []string{"KubernetesVersion"}},
+		{Parameters: []string{"KubernetesVersion"}, Stays: true},
 	}
 }

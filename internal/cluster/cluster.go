@@ -78,10 +78,11 @@ func Parameters(s environment.State, version string) map[string]string {
 }
 
 // kinds are the kinds of a cluster's updates: EKS takes one a call, and an upgrade goes first and
-// alone (aws-traps.md, row 1.5).
+// alone (aws-traps.md, row 1.5). A failed upgrade stays: EKS leaves the cluster on its version by
+// itself, and CloudFormation's way back would be a version rollback (row 1.9).
 func kinds() []stack.Kind {
 	return []stack.Kind{
-		{Parameters: []string{"KubernetesVersion"}},
+		{Parameters: []string{"KubernetesVersion"}, Stays: true},
 		{Parameters: []string{"PublicAccess", "PublicAccessCidrs"}},
 		{Parameters: []string{"SubnetIds", "SecurityGroupId"}},
 		{Parameters: []string{"SupportType"}},

@@ -34,6 +34,8 @@ type Options struct {
 	// Roles are the roles that a caller may name.
 	Roles Roles
 	Log   *slog.Logger
+	// Commands runs kubectl for operators.
+	Commands Commands
 	// Charts reads Helm charts.
 	Charts Charts
 	// Files reads manifests in S3.
@@ -94,6 +96,9 @@ func New(options Options) *Handler {
 // invoked this function directly, and the caller otherwise. That caller may be the CDK's provider
 // framework, which passes CloudFormation's request on and answers it with what it is answered.
 func (h *Handler) Invoke(ctx context.Context, payload json.RawMessage) (json.RawMessage, error) {
+	if request, ok := commandOf(payload); ok {
+		return h.command(ctx, request)
+	}
 	request, err := customresource.Parse(payload)
 	if err != nil {
 		return nil, lambdaError(err)

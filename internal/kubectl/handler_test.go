@@ -57,6 +57,7 @@ type function struct {
 	fake      *kubetest.Fake
 	connector *connector
 	log       *bytes.Buffer
+	options   kubectl.Options
 }
 
 func newFunction(t *testing.T) *function {
@@ -67,13 +68,14 @@ func newFunction(t *testing.T) *function {
 		t.Fatal(err)
 	}
 	f.connector.client = client
-	f.Handler = kubectl.New(kubectl.Options{
+	f.options = kubectl.Options{
 		Connector:      f.connector,
 		Roles:          kubectl.ParseRoles("arn:aws:iam::222222222222:role/dev-shop-*, *-eks-resources-*"),
 		Charts:         helm.NewCharts(aws.Config{}, nil),
 		Log:            slog.New(slog.NewJSONHandler(f.log, nil)),
 		DeletePatience: time.Second,
-	})
+	}
+	f.Handler = kubectl.New(f.options)
 	f.fake.Put(awsAuth, `{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"aws-auth","namespace":"kube-system"},"data":{"mapRoles":"[{}]"}}`)
 	f.fake.Put(shopWeb, `{"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"web","namespace":"shop",
 		"labels":{"app.kubernetes.io/env":"dev","app.kubernetes.io/name":"café 🚀"}},"spec":{"replicas":1}}`)

@@ -226,7 +226,7 @@ func TestLiveVersion(t *testing.T) {
 		"Same":             {reason: "a re-apply", live: "1.35", asked: "1.35", want: "1.35"},
 		"SameExtended":     {reason: "the version is live, whatever its support", live: "1.33", asked: "1.33", want: "1.33"},
 		"Upgrade":          {reason: "the next one", live: "1.35", asked: "1.36", want: "1.36"},
-		"Below":            {reason: "never down", live: "1.36", asked: "1.35", want: "1.36", warnings: 1},
+		"Below":            {reason: "never down", live: "1.36", asked: "1.35", says: []string{`got "1.35"`, "runs, 1.36", "ask for 1.36, or leave the field out", "not taken back"}},
 		"Skips":            {reason: "EKS upgrades one minor version at a time", live: "1.34", asked: "1.36", says: []string{`got "1.36"`, "runs, 1.34", "ask for 1.35 first"}},
 		"ToUnknown":        {reason: "EKS does not have it", live: "1.38", asked: "1.39", says: []string{"standard support in eu-west-1: 1.34, 1.35, 1.36"}},
 		"NoLayer":          {reason: "an orchestrator that cannot work with the cluster", live: "1.32", says: []string{"a cluster that runs 1.32", "1.33, 1.34", "deploy an orchestrator with a layer"}},

@@ -153,10 +153,13 @@ func (o offer) chooseFrom(asked string) (string, []finding.Finding) {
 	case wanted != o.live && !slices.Contains(o.standard, wanted):
 		return wanted, []finding.Finding{o.refusal(wanted).Finding()}
 	case wanted != asked:
-		return wanted, []finding.Finding{
-			finding.Warningf("VersionKept", versionField, "the cluster runs %s and stays there; a cluster is not taken back to %s", o.live, asked).
-				WithNext("send %s, or leave the field out", o.live),
-		}
+		// EKS takes a cluster back within seven days of an upgrade, and never its nodes (aws-traps.md, row 8.4).
+		return wanted, findingsOf([]environment.Violation{{
+			Pointer: versionField,
+			Given:   fmt.Sprintf("%q", asked),
+			Allowed: fmt.Sprintf("the version that the cluster runs, %s, or the one after it", o.live),
+			Hint:    fmt.Sprintf("ask for %s, or leave the field out, which keeps the version: a cluster is not taken back to an earlier one. If nobody asked for %s, EKS has upgraded the cluster at the end of %s's support", o.live, o.live, asked),
+		}})
 	}
 	return wanted, nil
 }

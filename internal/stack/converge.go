@@ -96,6 +96,9 @@ func (c *convergence) step(ctx context.Context, live Description, found bool) (d
 			return err
 		})
 	case rollback:
+		if c.spec.stays() {
+			return false, c.retry(ctx, live)
+		}
 		return false, c.repair(ctx, live, kindRollback, func(token string) error {
 			_, err := c.api.RollbackStack(ctx, &cloudformation.RollbackStackInput{
 				StackName: &live.StackID, ClientRequestToken: &token, RoleARN: optional(c.spec.RoleARN),
@@ -157,7 +160,7 @@ func (c *convergence) update(ctx context.Context, live Description) (done bool, 
 			// another form than it was given. Another update would differ too, and so on for ever.
 			continue
 		}
-		_, err = c.api.UpdateStack(ctx, s.spec.updateInput(c.spec.token(s.kind, live.version())))
+		_, err = c.api.UpdateStack(ctx, s.updateInput(c.spec.token(s.kind, live.version())))
 		switch {
 		case err == nil:
 			c.change = environment.Updated
@@ -220,6 +223,33 @@ func (c *convergence) repair(ctx context.Context, live Description, k kind, call
 		return nil
 	}
 	return classify(err, k.action(), c.spec.Name)
+}
+
+// retry makes an update again that failed and stayed, unless the failure is this run's own.
+func (c *convergence) retry(ctx context.Context, live Description) error {
+	past, err := c.history(ctx, live)
+	if err != nil {
+		return err
+	}
+	for i := len(c.spec.kinds()) - 1; i >= 0; i-- {
+		if past.started(stepKind(i)) {
+			return c.failure(live, past.cause(stepKind(i)))
+		}
+	}
+	s, err := c.again(ctx, live)
+	if err != nil {
+		return err
+	}
+	// CloudFormation takes an update of a stack in UPDATE_FAILED with its rollback disabled only.
+	_, err = c.api.UpdateStack(ctx, s.updateInput(c.spec.token(s.kind, live.version())))
+	switch {
+	case err == nil:
+		c.change = environment.Updated
+		return nil
+	case isStarted(err), isMoving(err):
+		return nil
+	}
+	return classify(err, "cloudformation:UpdateStack", c.spec.Name)
 }
 
 // ensurePolicy sets the stack policy where it differs. A new stack was created with it.

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
 
@@ -95,6 +96,20 @@ func (s Spec) createInput(token string) *cloudformation.CreateStackInput {
 		StackPolicyBody:    optional(s.Policy),
 		ClientRequestToken: &token,
 	}
+}
+
+// stays reports whether a failed update of the stack may stay as it is.
+func (s Spec) stays() bool {
+	return slices.ContainsFunc(s.Kinds, func(k Kind) bool { return k.Stays })
+}
+
+// updateInput is the call that makes the step.
+func (s step) updateInput(token string) *cloudformation.UpdateStackInput {
+	in := s.spec.updateInput(token)
+	if s.stays {
+		in.DisableRollback = aws.Bool(true)
+	}
+	return in
 }
 
 // updateInput is the call that brings the stack to s.

@@ -24,6 +24,10 @@ type Kind struct {
 	Rest bool
 	// Replaces says that a change of this kind makes the resource anew, with everything at once.
 	Replaces bool
+	// Stays says that a failed update of this kind is left as it is, and made again by the next run: the
+	// way back would be a change of its own, one that is refused or that takes a cluster to a lower
+	// version (aws-traps.md, rows 1.9 and 1.28).
+	Stays bool
 }
 
 // names reports whether a change of the parameter is of this kind.
@@ -42,6 +46,8 @@ type step struct {
 	spec Spec
 	// kind is of its own for every step, so that a run starts each of them once.
 	kind kind
+	// stays is the kind's.
+	stays bool
 }
 
 // stepKind is the kind of the i-th step's operation.
@@ -91,6 +97,18 @@ func (c *convergence) readTemplate(ctx context.Context, live Description, d *dif
 	return nil
 }
 
+// again is the update that is made again on a stack whose last update failed and stayed: that of the
+// first kind that stays, alone. Its parameters may be the live ones, which are those that were tried.
+func (c *convergence) again(ctx context.Context, live Description) (step, error) {
+	d := difference{spec: c.spec, live: live, want: withDefaults(c.spec.Parameters, c.spec.Template)}
+	if err := c.readTemplate(ctx, live, &d); err != nil {
+		return step{}, err
+	}
+	kinds := c.spec.kinds()
+	i := slices.IndexFunc(kinds, func(k Kind) bool { return k.Stays })
+	return step{d.only(kinds[i], true), stepKind(i), true}, nil
+}
+
 // difference is what keeps a live stack from being its spec.
 type difference struct {
 	spec Spec
@@ -115,9 +133,9 @@ func (d difference) steps() []step {
 		switch {
 		case !d.differs(k):
 		case k.Replaces:
-			return []step{{d.spec, stepKind(i)}}
+			return []step{{d.spec, stepKind(i), k.Stays}}
 		default:
-			steps = append(steps, step{d.only(k, d.differs(kinds[rest]) && i < rest), stepKind(i)})
+			steps = append(steps, step{d.only(k, d.differs(kinds[rest]) && i < rest), stepKind(i), k.Stays})
 		}
 	}
 	return steps

@@ -28,6 +28,8 @@ type made struct {
 	events  []types.StackEvent
 	// fails ends the update that has this number.
 	fails int
+	// stayed are the numbers of the updates whose rollback was disabled.
+	stayed []int
 }
 
 func (m *made) DescribeStacks(context.Context, *cloudformation.DescribeStacksInput, ...func(*cloudformation.Options)) (*cloudformation.DescribeStacksOutput, error) {
@@ -70,8 +72,16 @@ func (m *made) UpdateStack(_ context.Context, in *cloudformation.UpdateStackInpu
 	slices.Sort(changed)
 	m.updates = append(m.updates, changed)
 	token := aws.ToString(in.ClientRequestToken)
+	stays := aws.ToBool(in.DisableRollback)
+	if stays {
+		m.stayed = append(m.stayed, len(m.updates))
+	}
 	if len(m.updates) == m.fails {
 		m.status = types.StackStatusUpdateRollbackComplete
+		if stays {
+			// CloudFormation shows what was tried.
+			m.status, m.parameters = types.StackStatusUpdateFailed, parameters
+		}
 		m.events = append([]types.StackEvent{event(token, "Cluster", "UPDATE_FAILED", "no")}, m.events...)
 		return &cloudformation.UpdateStackOutput{}, nil
 	}
@@ -159,6 +169,44 @@ func TestKinds(t *testing.T) {
 				t.Errorf("%s: got %v, want %q", tc.reason, err, tc.code)
 			}
 		})
+	}
+}
+
+// A failed upgrade is not taken back, by CloudFormation or by us, and the next run makes it again.
+func TestStays(t *testing.T) {
+	const body = `{"Parameters":{"Version":{},"Size":{}},"Resources":{}}`
+	m := &made{status: "UPDATE_COMPLETE", parameters: map[string]string{"Version": "1.35", "Size": "1"}, tags: map[string]string{}, fails: 1}
+	m.template = body
+	s := stack.Spec{
+		Name: name, Template: body, Parameters: map[string]string{"Version": "1.36", "Size": "2"}, Execution: "arn:execution", Since: since,
+		Kinds: []stack.Kind{{Parameters: []string{"Version"}, Stays: true}, {Rest: true}},
+	}
+	converge := func() error {
+		m.now = after
+		_, err := stack.New(m, stack.Options{
+			Now: func() time.Time { return m.now }, Jitter: func(d time.Duration) time.Duration { return d },
+			Wait: func(_ context.Context, d time.Duration) error { m.now = m.now.Add(d); return nil },
+		}).Converge(t.Context(), s)
+		return err
+	}
+	for range 2 {
+		if err := converge(); fault.CodeOf(err) != fault.Failed || !strings.Contains(err.Error(), "ended as UPDATE_FAILED: AWS::EC2::Cluster Cluster failed: no") {
+			t.Fatalf("the first run: %v", err)
+		}
+	}
+	s.Execution = "arn:another"
+	if err := converge(); err != nil {
+		t.Fatalf("the next run: %v", err)
+	}
+	// The second update has the parameters of the first, which CloudFormation shows as the stack's.
+	if diff := cmp.Diff([][]string{{"Version"}, nil, {"Size"}}, m.updates); diff != "" {
+		t.Errorf("updates (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]int{1, 2}, m.stayed); diff != "" {
+		t.Errorf("updates whose rollback was disabled (-want +got):\n%s", diff)
+	}
+	if len(m.calls) > 0 {
+		t.Errorf("a rollback would take the cluster back: %v", m.calls)
 	}
 }
 

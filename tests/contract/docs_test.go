@@ -12,7 +12,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/harmonix-eks/environment-provider/internal/command"
 	"github.com/harmonix-eks/environment-provider/internal/environment"
+	"github.com/harmonix-eks/environment-provider/internal/kubectl/protocol"
 	"github.com/harmonix-eks/environment-provider/internal/record"
 )
 
@@ -30,10 +32,12 @@ func TestDocumentedJSON(t *testing.T) {
 		check  func(t *testing.T, body []byte)
 		found  int
 	}{
-		"request": {reason: "a reader copies it and sends it", check: parsed},
-		"event":   {reason: "a reader copies it and puts it on the bus", check: matchedByRule},
-		"result":  {reason: "a reader looks for its fields in a real one", check: decodesTo[record.Result]},
-		"cause":   {reason: "a reader looks for its fields in a real one", check: decodesTo[record.Document]},
+		"request":  {reason: "a reader copies it and sends it", check: parsed},
+		"event":    {reason: "a reader copies it and puts it on the bus", check: matchedByRule},
+		"result":   {reason: "a reader looks for its fields in a real one", check: decodesTo[record.Result]},
+		"function": {reason: "a reader copies it and invokes the kubectl function; tests/e2e does so too", check: invocable},
+		"answer":   {reason: "a reader looks for its fields in a real one", check: decodesTo[command.Result]},
+		"cause":    {reason: "a reader looks for its fields in a real one", check: decodesTo[record.Document]},
 	}
 	for _, file := range documents(t) {
 		text, err := os.ReadFile(filepath.Join(root, file))
@@ -44,7 +48,7 @@ func TestDocumentedJSON(t *testing.T) {
 			kind, body := match[1], match[2]
 			c, ok := checks[kind]
 			if !ok {
-				t.Errorf("%s: a JSON block has the marker %q, want one of request, event, result, cause:\n%s", file, kind, body)
+				t.Errorf("%s: a JSON block has the marker %q, want one of request, event, result, function, answer, cause:\n%s", file, kind, body)
 				continue
 			}
 			c.found++
@@ -110,6 +114,30 @@ func documents(t *testing.T) []string {
 		files = append(files, filepath.Join("docs", filepath.Base(file)))
 	}
 	return files
+}
+
+// invocable fails unless body is a request to the kubectl function: for a command that is let through,
+// or of a type that it knows.
+func invocable(t *testing.T, body []byte) {
+	t.Helper()
+	var event struct {
+		Command                   []string
+		RequestType, ResourceType string
+		ResourceProperties        map[string]any
+	}
+	if err := json.Unmarshal(body, &event); err != nil {
+		t.Fatal(err)
+	}
+	if event.Command != nil {
+		if _, err := command.Parse(event.Command); err != nil {
+			t.Error(err)
+		}
+		return
+	}
+	known := []string{protocol.Resource, protocol.Patch, protocol.Value, protocol.Chart}
+	if !slices.Contains(known, event.ResourceType) || event.ResourceProperties["ClusterName"] == nil {
+		t.Errorf("not a request:\n%s", body)
+	}
 }
 
 // parsed fails unless body is a valid request.

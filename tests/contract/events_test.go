@@ -175,6 +175,7 @@ func TestVariables(t *testing.T) {
 		"LockFunction": {"TABLE"}, "CompleteFunction": {"TABLE"}, "RecordFailureFunction": {"TABLE"},
 		"BootstrapFunction":     {"PLATFORM_ACCOUNT", "SETTLE_SECONDS"},
 		"PreflightFunction":     {"KUBECTL_LAYERS"},
+		"KubectlFunction":       {"KUBECTL_MINOR"},
 		"LoadBalancerFunction":  {"CHART_REPOSITORY", "CHART_VERSION"},
 		"DeployKubectlFunction": {"KUBECTL_FUNCTION", "KUBECTL_LAYERS"},
 	}

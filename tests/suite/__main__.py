@@ -14,6 +14,7 @@ import xml.etree.ElementTree
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TOOLS = pathlib.Path(sys.prefix) / "bin"
+BUILD = ROOT / ".aws-sam" / "build"
 KUBERNETES = ROOT / ".local" / "bin" / "kubernetes"
 # What an environment of this version gets.
 KUBECTL = ROOT / ".aws-sam" / "build" / "KubectlLayer136" / "kubectl" / "kubectl"
@@ -30,7 +31,7 @@ class Count:
 
 def go(title: str, folder: str, *arguments: str) -> Count:
     """Runs Go tests; prints the output of those that failed."""
-    environment = os.environ | {"KUBERNETES_BINARY": str(KUBERNETES), "KUBECTL_BINARY": str(KUBECTL), "CGO_ENABLED": "0"}
+    environment = os.environ | {"KUBERNETES_BINARY": str(KUBERNETES), "KUBECTL_BINARY": str(KUBECTL), "SAM_BUILD": str(BUILD), "CGO_ENABLED": "0"}
     process = subprocess.Popen(
         ["go", "test", "-json", "-trimpath", *arguments],
         cwd=ROOT / folder,
