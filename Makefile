@@ -39,6 +39,11 @@ plan: linux ## Shows what a request would change on the local cloud, and changes
 	@$(MAKE) --no-print-directory -j3 ready
 	@$(CLOUD)/bin/python -m demo plan $(REQUEST)
 
+.PHONY: demo-delete
+demo-delete: linux ## Removes the environment of a request (REQUEST=…) that a demo has made.
+	@$(MAKE) --no-print-directory -j3 ready
+	@$(CLOUD)/bin/python -m demo delete $(REQUEST)
+
 .PHONY: demo-stop
 demo-stop: ## Stops everything that the demo started.
 	@if [ -x $(CLOUD)/bin/python ]; then $(CLOUD)/bin/python -m localcloud stop; else echo "nothing is set up, so nothing runs"; fi

@@ -46,7 +46,11 @@ func (s *Stage) Run(ctx context.Context, in stage.Input) (*environment.Bootstrap
 	if err != nil {
 		return nil, err
 	}
-	if err := t.CheckFixed(ctx); err != nil {
+	if in.State.Request.Operation == environment.OperationDelete {
+		if section, done, err := sound(ctx, t.Stacks, in.State.Names); err != nil || done {
+			return section, err
+		}
+	} else if err := t.CheckFixed(ctx); err != nil {
 		return nil, err
 	}
 	boundary, err := s.boundary(ctx, t.Stacks, in.State)
@@ -70,15 +74,39 @@ func (s *Stage) Run(ctx context.Context, in stage.Input) (*environment.Bootstrap
 			return nil, err
 		}
 	}
-	return &environment.Bootstrap{
-		Progress:       out.Progress(),
-		ServiceRoleARN: out.Outputs["ServiceRoleArn"],
-		ArtifactBucket: out.Outputs["ArtifactBucket"],
-	}, nil
+	return section(out.Progress(), out.Outputs), nil
 }
 
 type describer interface {
 	Describe(ctx context.Context, name string) (stack.Description, bool, error)
+}
+
+// sound reports whether the bootstrap stack does for a deletion as it is: it need not be up to date,
+// and where there is nothing to delete it need not be there. Otherwise it has to be made: without the
+// service role CloudFormation deletes no stack.
+func sound(ctx context.Context, stacks describer, n environment.Names) (*environment.Bootstrap, bool, error) {
+	unchanged := environment.Progress{Change: environment.Unchanged}
+	live, found, err := stacks.Describe(ctx, n.BootstrapStack)
+	if err != nil {
+		return nil, false, err
+	}
+	if found && live.Kept() && !live.Moving() {
+		return section(unchanged, live.Outputs), true, nil
+	}
+	for _, name := range n.Stacks() {
+		if _, found, err = stacks.Describe(ctx, name); err != nil || found {
+			return nil, false, err
+		}
+	}
+	return section(unchanged, nil), true, nil
+}
+
+func section(progress environment.Progress, outputs map[string]string) *environment.Bootstrap {
+	return &environment.Bootstrap{
+		Progress:       progress,
+		ServiceRoleARN: outputs["ServiceRoleArn"],
+		ArtifactBucket: outputs["ArtifactBucket"],
+	}
 }
 
 // boundary is the permissions boundary of the service role: the request's if it makes the role, and the

@@ -86,3 +86,35 @@ func TestSettled(t *testing.T) {
 		})
 	}
 }
+
+// stacks are the statuses of stacks by their names.
+type stacks map[string]types.StackStatus
+
+func (s stacks) Describe(_ context.Context, name string) (stack.Description, bool, error) {
+	status, ok := s[name]
+	return stack.Description{Status: status, Outputs: map[string]string{"ServiceRoleArn": "arn:role"}}, ok, nil
+}
+
+func TestSoundForDeletion(t *testing.T) {
+	names := environment.NamesOf(environment.Request{Prefix: "opa", Name: "dev"})
+	cases := map[string]struct {
+		reason string
+		stacks stacks
+		done   bool
+		role   string
+	}{
+		"There":   {"as it is, it does", stacks{"EKS-ENV-Bootstrap": "UPDATE_COMPLETE", names.ClusterStack: "CREATE_COMPLETE"}, true, "arn:role"},
+		"Nothing": {"a deletion of nothing makes nothing", stacks{}, true, ""},
+		"Lost":    {"without its service role no stack can be deleted", stacks{names.ClusterStack: "CREATE_COMPLETE"}, false, ""},
+		"Broken":  {"as above", stacks{"EKS-ENV-Bootstrap": "ROLLBACK_COMPLETE", names.ProviderStack: "CREATE_COMPLETE"}, false, ""},
+		"Moving":  {"somebody else's deletion or creation is joined", stacks{"EKS-ENV-Bootstrap": "UPDATE_IN_PROGRESS", names.ProviderStack: "CREATE_COMPLETE"}, false, ""},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			got, done, err := sound(t.Context(), tc.stacks, names)
+			if err != nil || done != tc.done || done && got.ServiceRoleARN != tc.role {
+				t.Errorf("%s: got %v, %t (%v)", tc.reason, got, done, err)
+			}
+		})
+	}
+}

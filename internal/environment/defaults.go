@@ -19,8 +19,9 @@ const (
 
 // The values of the fields that take one of a few.
 const (
-	OperationApply = "apply"
-	OperationPlan  = "plan"
+	OperationApply  = "apply"
+	OperationPlan   = "plan"
+	OperationDelete = "delete"
 
 	VPCCreateNew   = "create_new"
 	VPCUseExisting = "use_existing"

@@ -216,7 +216,6 @@ func TestParseRefuses(t *testing.T) {
 		"ImageForm":         {"without a repository", map[string]any{"images": map[string]any{"loadBalancerController": "latest"}}, []string{`/images/loadBalancerController: got "latest"`}},
 		"ImageUntagged":     {"Fluent Bit has no chart with a tag", map[string]any{"nodeType": "MANAGED", "images": map[string]any{"fluentBit": "r.example.com/fluent-bit"}}, []string{`/images/fluentBit: got "r.example.com/fluent-bit"`}},
 		"ImageOnFargate":    {"nothing would run it", map[string]any{"nodeType": "FARGATE", "images": map[string]any{"fluentBit": "r.example.com/fluent-bit:1"}}, []string{`/images/fluentBit: got "r.example.com/fluent-bit:1" with nodeType "FARGATE"`}},
-		"Delete":            {"known, not built", map[string]any{"operation": "delete"}, []string{`/operation: got "delete", allowed: "apply"`, `not supported by this version yet`}},
 		"Operation":         {"not known", map[string]any{"operation": "aply"}, []string{`/operation: got "aply", allowed: one of "apply"`, `did you mean "apply"?`}},
 		"TagsTooMany":       {"AWS stops at 50 and the provider has its own", map[string]any{"tags": many}, []string{`/tags: got 41 entries, allowed: at most 40`}},
 		"TagReserved":       {"aws: is AWS'", map[string]any{"tags": map[string]any{"AWS:x": "y"}}, []string{`/tags/AWS:x: got the key "AWS:x", allowed: keys that do not begin with aws:`}},

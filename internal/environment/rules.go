@@ -15,7 +15,7 @@ type rule func(document) []Violation
 // broken returns what the rules find in doc.
 func broken(doc document) []Violation {
 	rules := []rule{
-		notSupportedYet, identifiers, lengths, account, cidr, publicAccess, vpc, images, version, roles, assumableRoles, clusterAdminTrust, permissionsBoundary,
+		identifiers, lengths, account, cidr, publicAccess, vpc, images, version, roles, assumableRoles, clusterAdminTrust, permissionsBoundary,
 		instanceTypes, amiType, architecture, accelerator, sizes, diskSize, nodeLabels, nodeTaints, nodeUpdate, fargateSelectors, tags,
 	}
 	var all []Violation
@@ -23,18 +23,6 @@ func broken(doc document) []Violation {
 		all = append(all, r(doc)...)
 	}
 	return all
-}
-
-// notSupportedYet refuses the values that are part of the contract and not built yet.
-func notSupportedYet(doc document) []Violation {
-	value := doc["operation"]
-	if value != "delete" {
-		return nil
-	}
-	return []Violation{{
-		Pointer: pointerTo("operation"), Given: given("", value), Allowed: quote(OperationApply) + " or " + quote(OperationPlan),
-		Hint: "deleting is not supported by this version yet",
-	}}
 }
 
 var identifier = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`)

@@ -31,6 +31,21 @@ type State struct {
 	LoadBalancer *LoadBalancer `json:"loadBalancer,omitempty"`
 	Verification *Verification `json:"verification,omitempty"`
 	Provider     *Provider     `json:"provider,omitempty"`
+
+	// What follows are the sections of a deletion.
+
+	Survey           *Survey  `json:"survey,omitempty"`
+	Drain            *Drain   `json:"drain,omitempty"`
+	DeleteKubectl    *Removal `json:"deleteKubectl,omitempty"`
+	DeleteCapacity   *Removal `json:"deleteCapacity,omitempty"`
+	DeleteAddonRoles *Removal `json:"deleteAddonRoles,omitempty"`
+	DeleteCluster    *Removal `json:"deleteCluster,omitempty"`
+	DeleteEgress     *Removal `json:"deleteEgress,omitempty"`
+	SweepNetwork     *Removal `json:"sweepNetwork,omitempty"`
+	DeleteNetwork    *Removal `json:"deleteNetwork,omitempty"`
+	DeleteIdentity   *Removal `json:"deleteIdentity,omitempty"`
+	SweepData        *Removal `json:"sweepData,omitempty"`
+	DeleteProvider   *Removal `json:"deleteProvider,omitempty"`
 }
 
 // Change says what a stage did to the world.
@@ -41,6 +56,7 @@ const (
 	Created   Change = "created"
 	Updated   Change = "updated"
 	Unchanged Change = "unchanged"
+	Deleted   Change = "deleted"
 	// Unknown is a plan's answer about what cannot be seen at the moment.
 	Unknown Change = "unknown"
 )
@@ -214,15 +230,57 @@ func of[Section any](name string, section *Section, progress func(*Section) *Pro
 	return StageProgress{Name: name, Progress: progress(section)}
 }
 
+// Removals lists the stages of a deletion, in the order in which they finish.
+func (s State) Removals() []StageProgress {
+	return []StageProgress{
+		of("Lock", s.Lock, func(l *Lock) *Progress { return &l.Progress }),
+		of("Bootstrap", s.Bootstrap, func(b *Bootstrap) *Progress { return &b.Progress }),
+		of("Survey", s.Survey, func(v *Survey) *Progress { return &v.Progress }),
+		of("Drain", s.Drain, (*Drain).progress),
+		of("DeleteKubectl", s.DeleteKubectl, (*Removal).progress),
+		of("DeleteAddonRoles", s.DeleteAddonRoles, (*Removal).progress),
+		of("DeleteCapacity", s.DeleteCapacity, (*Removal).progress),
+		of("DeleteCluster", s.DeleteCluster, (*Removal).progress),
+		of("DeleteEgress", s.DeleteEgress, (*Removal).progress),
+		of("SweepNetwork", s.SweepNetwork, (*Removal).progress),
+		of("DeleteNetwork", s.DeleteNetwork, (*Removal).progress),
+		of("DeleteIdentity", s.DeleteIdentity, (*Removal).progress),
+		of("SweepData", s.SweepData, (*Removal).progress),
+		of("DeleteProvider", s.DeleteProvider, (*Removal).progress),
+	}
+}
+
+// RemovalSections are the sections of a deletion that are there, in the order of [State.Removals].
+func (s State) RemovalSections() []Removal {
+	all := []*Removal{
+		s.DeleteKubectl, s.DeleteAddonRoles, s.DeleteCapacity, s.DeleteCluster, s.DeleteEgress, s.SweepNetwork,
+		s.DeleteNetwork, s.DeleteIdentity, s.SweepData, s.DeleteProvider,
+	}
+	if s.Drain != nil {
+		all = append([]*Removal{&s.Drain.Removal}, all...)
+	}
+	var sections []Removal
+	for _, r := range all {
+		if r != nil {
+			sections = append(sections, *r)
+		}
+	}
+	return sections
+}
+
 // Unfinished is the name of the first stage without a section: the one at work.
 func (s State) Unfinished() string {
 	if s.Names.Environment == "" {
 		return "Preflight"
 	}
-	for _, stage := range s.Stages() {
+	stages, last := s.Stages(), "Complete"
+	if s.Survey != nil || s.Request.Operation == OperationDelete {
+		stages, last = s.Removals(), "CompleteDelete"
+	}
+	for _, stage := range stages {
 		if stage.Progress == nil {
 			return stage.Name
 		}
 	}
-	return "Complete"
+	return last
 }

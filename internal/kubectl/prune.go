@@ -3,6 +3,7 @@ package kubectl
 import (
 	"context"
 	"strings"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -102,10 +103,10 @@ func namespacesOf(objects []*unstructured.Unstructured) []string {
 // remove deletes the objects of a resource, except for those that another manifest has taken over:
 // when a resource gets another logical id, CloudFormation creates the new one and then deletes the
 // old one, which has the same objects.
-func (h *Handler) remove(ctx context.Context, client *kube.Client, event Event, objects []*unstructured.Unstructured) []kube.Result {
+func (h *Handler) remove(ctx context.Context, client *kube.Client, event Event, objects []*unstructured.Unstructured, patience time.Duration) []kube.Result {
 	label, _, _ := strings.Cut(event.Properties.Text("PruneLabel"), "=")
 	if !strings.HasPrefix(label, cdkPruneLabel) {
-		return client.Delete(ctx, objects, h.options.DeletePatience)
+		return client.Delete(ctx, objects, patience)
 	}
 	var results []kube.Result
 	var own []*unstructured.Unstructured
@@ -118,7 +119,7 @@ func (h *Handler) remove(ctx context.Context, client *kube.Client, event Event, 
 		// Who may delete need not be allowed to look.
 		own = append(own, object)
 	}
-	return append(results, client.Delete(ctx, own, h.options.DeletePatience)...)
+	return append(results, client.Delete(ctx, own, patience)...)
 }
 
 // takenOver reports whether an object carries another manifest's label and not this one's.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -24,7 +25,8 @@ type objectsRequest struct {
 //
 // Create creates, and fails for an object that exists, unless Overwrite; Update applies; both go on
 // after an object that fails, as kubectl does, and report every failure at the end. An Update with a
-// PruneLabel also deletes what was of the resource before and is not any more.
+// PruneLabel also deletes what was of the resource before and is not any more. A Delete waits
+// for the objects to be gone, for PatienceSeconds where they are given.
 func (h *Handler) resource(ctx context.Context, event Event) (Outcome, error) {
 	request, err := objectsOf(event)
 	if err != nil {
@@ -80,7 +82,11 @@ func objectsOf(event Event) (objectsRequest, error) {
 // converge does to the objects what is asked for.
 func (h *Handler) converge(ctx context.Context, client *kube.Client, event Event, request objectsRequest, objects []*unstructured.Unstructured) ([]kube.Result, error) {
 	if event.RequestType == Delete {
-		results := h.remove(ctx, client, event, objects)
+		patience, err := event.Properties.Seconds("PatienceSeconds", h.options.DeletePatience.Seconds())
+		if err != nil {
+			return nil, err
+		}
+		results := h.remove(ctx, client, event, objects, time.Duration(patience*float64(time.Second)))
 		return results, failures(results)
 	}
 	write := client.Apply

@@ -27,7 +27,8 @@ const (
 
 // query is a KubernetesObjectValue's properties.
 type query struct {
-	resources               []string
+	resources []string
+	// namespace is empty for all of them, which is an addition to the CDK's protocol.
 	namespace, name, labels string
 	path                    string
 	template                *jsonpath.JSONPath
@@ -98,7 +99,14 @@ func queryOf(properties Properties) (query, error) {
 		path:      path,
 		timeout:   time.Duration(seconds * float64(time.Second)),
 	}
-	if q.namespace == "" {
+	everywhere, err := properties.Flag("AllNamespaces")
+	if err != nil {
+		return query{}, err
+	}
+	switch {
+	case everywhere:
+		q.namespace = ""
+	case q.namespace == "":
 		q.namespace = "default"
 	}
 	if kind, name, ok := strings.Cut(resource, "/"); ok && q.name == "" {
@@ -200,7 +208,11 @@ func (q query) timedOut(last error) error {
 	case q.labels != "":
 		object += " -l " + q.labels
 	}
-	f := fault.New(fault.Failed, "Timeout waiting for output from kubectl command: get -n %s %s -o jsonpath={%s}", q.namespace, object, q.path)
+	scope := "-n " + q.namespace
+	if q.namespace == "" {
+		scope = "-A"
+	}
+	f := fault.New(fault.Failed, "Timeout waiting for output from kubectl command: get %s %s -o jsonpath={%s}", scope, object, q.path)
 	if last == nil {
 		f.Message += " (the path finds nothing)"
 		return f

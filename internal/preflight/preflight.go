@@ -77,6 +77,9 @@ func (s *Stage) Run(ctx context.Context, in Input) (environment.State, error) {
 	if err != nil {
 		return environment.State{}, err
 	}
+	if asked.Operation == environment.OperationDelete {
+		return s.removal(ctx, in, asked.WithDefaults())
+	}
 	r, report, err := s.platformRoles(ctx, asked.WithDefaults())
 	if err != nil {
 		return environment.State{}, err
@@ -101,6 +104,17 @@ func (s *Stage) Run(ctx context.Context, in Input) (environment.State, error) {
 		Request:   look.request,
 		Names:     look.names,
 		Findings:  append([]finding.Finding{}, warnings...),
+	}, nil
+}
+
+// removal checks a request to remove an environment: the account has to be reached, and that is all.
+// What would keep an environment from being made must not keep it from being removed.
+func (s *Stage) removal(ctx context.Context, in Input, r environment.Request) (environment.State, error) {
+	if _, err := s.connector.Connect(ctx, account.TargetOf(r)); err != nil {
+		return environment.State{}, unreachable(r, err)
+	}
+	return environment.State{
+		Execution: in.Execution, Request: r, Names: environment.NamesOf(r), Findings: []finding.Finding{},
 	}, nil
 }
 

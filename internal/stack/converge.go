@@ -45,31 +45,44 @@ func (e *Engine) Converge(ctx context.Context, spec Spec) (Outcome, error) {
 		return Outcome{}, err
 	}
 	c := &convergence{Engine: e, spec: spec}
-	end := e.options.Now().Add(e.options.Window)
+	if e.options.Rehearse {
+		return c.rehearse(ctx, c.end(ctx))
+	}
+	live, err := c.until(ctx, spec.Name, c.step)
+	if err != nil {
+		return Outcome{}, err
+	}
+	return Outcome{Change: c.changeOf(live), StackID: live.StackID, Outputs: live.Outputs}, nil
+}
+
+// end is when this call has to answer.
+func (c *convergence) end(ctx context.Context) time.Time {
+	end := c.options.Now().Add(c.options.Window)
 	if deadline, ok := ctx.Deadline(); ok && deadline.Add(-margin).Before(end) {
 		end = deadline.Add(-margin)
 	}
-	if e.options.Rehearse {
-		return c.rehearse(ctx, end)
-	}
+	return end
+}
+
+// until looks at the stack called name, which may be an id, and takes the next step about it, until
+// the step says that nothing is left to do. It returns the last look.
+func (c *convergence) until(ctx context.Context, name string, step func(context.Context, Description, bool) (bool, error)) (Description, error) {
+	end := c.end(ctx)
 	for look := 0; ; look++ {
-		live, found, err := e.Describe(ctx, spec.Name)
+		live, found, err := c.Describe(ctx, name)
 		if err != nil {
-			return Outcome{}, err
+			return live, err
 		}
-		done, err := c.step(ctx, live, found)
-		if err != nil {
-			return Outcome{}, err
+		done, err := step(ctx, live, found)
+		if err != nil || done {
+			return live, err
 		}
-		if done {
-			return Outcome{Change: c.changeOf(live), StackID: live.StackID, Outputs: live.Outputs}, nil
+		delay := c.options.Jitter(c.options.Delays[min(look, len(c.options.Delays)-1)])
+		if c.options.Now().Add(delay).After(end) {
+			return live, c.inProgress(live, found)
 		}
-		delay := e.options.Jitter(e.options.Delays[min(look, len(e.options.Delays)-1)])
-		if e.options.Now().Add(delay).After(end) {
-			return Outcome{}, c.inProgress(live, found)
-		}
-		if err := e.options.Wait(ctx, delay); err != nil {
-			return Outcome{}, c.inProgress(live, found)
+		if err := c.options.Wait(ctx, delay); err != nil {
+			return live, c.inProgress(live, found)
 		}
 	}
 }

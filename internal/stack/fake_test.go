@@ -209,6 +209,10 @@ func (c *cloud) DeleteStack(_ context.Context, in *cloudformation.DeleteStackInp
 	return &cloudformation.DeleteStackOutput{}, c.did("DeleteStack", in.ClientRequestToken)
 }
 
+func (c *cloud) UpdateTerminationProtection(_ context.Context, in *cloudformation.UpdateTerminationProtectionInput, _ ...func(*cloudformation.Options)) (*cloudformation.UpdateTerminationProtectionOutput, error) {
+	return &cloudformation.UpdateTerminationProtectionOutput{}, c.did("UpdateTerminationProtection", nil)
+}
+
 func (c *cloud) RollbackStack(_ context.Context, in *cloudformation.RollbackStackInput, _ ...func(*cloudformation.Options)) (*cloudformation.RollbackStackOutput, error) {
 	return &cloudformation.RollbackStackOutput{}, c.did("RollbackStack", in.ClientRequestToken)
 }

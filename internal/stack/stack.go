@@ -39,6 +39,7 @@ type writer interface {
 	DeleteStack(context.Context, *cloudformation.DeleteStackInput, ...func(*cloudformation.Options)) (*cloudformation.DeleteStackOutput, error)
 	RollbackStack(context.Context, *cloudformation.RollbackStackInput, ...func(*cloudformation.Options)) (*cloudformation.RollbackStackOutput, error)
 	ContinueUpdateRollback(context.Context, *cloudformation.ContinueUpdateRollbackInput, ...func(*cloudformation.Options)) (*cloudformation.ContinueUpdateRollbackOutput, error)
+	UpdateTerminationProtection(context.Context, *cloudformation.UpdateTerminationProtectionInput, ...func(*cloudformation.Options)) (*cloudformation.UpdateTerminationProtectionOutput, error)
 	SetStackPolicy(context.Context, *cloudformation.SetStackPolicyInput, ...func(*cloudformation.Options)) (*cloudformation.SetStackPolicyOutput, error)
 }
 
@@ -160,7 +161,9 @@ type Description struct {
 	// Tags are the stack's own, without those that AWS adds.
 	Tags    map[string]string
 	RoleARN string
-	Created time.Time
+	// Protected says that the stack cannot be deleted before its termination protection is lifted.
+	Protected bool
+	Created   time.Time
 	// Updated is zero for a stack that was never updated.
 	Updated time.Time
 }
@@ -217,6 +220,7 @@ func description(s types.Stack) Description {
 		Parameters: make(map[string]string, len(s.Parameters)),
 		Tags:       make(map[string]string, len(s.Tags)),
 		RoleARN:    aws.ToString(s.RoleARN),
+		Protected:  aws.ToBool(s.EnableTerminationProtection),
 		Created:    aws.ToTime(s.CreationTime),
 		Updated:    aws.ToTime(s.LastUpdatedTime),
 	}

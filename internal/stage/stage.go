@@ -81,6 +81,10 @@ func Start[In, Out any](name string, log *slog.Logger, run func(context.Context,
 // handler has one of the names in [fault.Codes], and its message is a [Cause] as JSON.
 func Handle[In, Out any](name string, log *slog.Logger, run func(context.Context, In) (Out, error)) func(context.Context, In) (Out, error) {
 	return func(ctx context.Context, in In) (out Out, err error) {
+		name := name
+		if named, ok := any(in).(interface{ StageName() string }); ok && named.StageName() != "" {
+			name = named.StageName() // a function that serves several states
+		}
 		log := log.With("stage", name)
 		if attrs, ok := any(in).(interface{ LogAttrs() []any }); ok {
 			log = log.With(attrs.LogAttrs()...)
@@ -109,7 +113,7 @@ func Handle[In, Out any](name string, log *slog.Logger, run func(context.Context
 			log.Log(ctx, level, "stage ended with a fault", "code", f.Code, "fault", f.Message, "field", f.Field, took)
 			return out, response(name, f)
 		}
-		if i, ok := any(in).(Input); ok {
+		if i, ok := any(in).(interface{ elapsed(any) }); ok {
 			i.elapsed(out)
 		}
 		log.InfoContext(ctx, "stage ended", took)

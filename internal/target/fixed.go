@@ -29,6 +29,23 @@ func (t *Target) CheckFixed(ctx context.Context) error {
 	return nil
 }
 
+// CheckOwner refuses a request for stacks that are another environment's.
+func (t *Target) CheckOwner(ctx context.Context) error {
+	for _, name := range t.input.State.Names.Stacks() {
+		live, ok, err := t.Stacks.Describe(ctx, name)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			continue
+		}
+		if misfit := checkOwner(name, live, t.input.State.Request); misfit != nil {
+			return misfit
+		}
+	}
+	return nil
+}
+
 // Misfits returns why the request does not fit the environment whose stacks are live: that they are
 // another environment's, or each field that cannot change any more.
 func Misfits(live map[string]stack.Description, r environment.Request) []*fault.Error {

@@ -10,8 +10,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/harmonix-eks/environment-provider/internal/command"
 	"github.com/harmonix-eks/environment-provider/internal/environment"
 	"github.com/harmonix-eks/environment-provider/internal/kubectl/protocol"
@@ -60,27 +58,6 @@ func TestDocumentedJSON(t *testing.T) {
 		if c.found == 0 {
 			t.Errorf("no document has an example of %s (%s)", kind, c.reason)
 		}
-	}
-}
-
-// TestDocumentedRemoval holds the loop that removes an environment by hand against the stacks there are.
-func TestDocumentedRemoval(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join(root, "README.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	loop := regexp.MustCompile(`(?m)^ *for stack in (.+); do$`).FindSubmatch(text)
-	if loop == nil {
-		t.Fatal("README.md has no loop over the stacks")
-	}
-	names := environment.NamesOf(environment.Request{Prefix: "opa", Name: "development"})
-	var got []string
-	for _, part := range strings.Fields(string(loop[1])) {
-		got = append(got, "EKS-ENV-opa-development-"+part)
-	}
-	want := slices.Sorted(slices.Values(names.Stacks()))
-	if diff := cmp.Diff(want, slices.Sorted(slices.Values(got))); diff != "" {
-		t.Errorf("stacks: -want, +README:\n%s", diff)
 	}
 }
 

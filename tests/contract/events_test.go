@@ -172,7 +172,7 @@ func watched(tmpl samTemplate) []string {
 // Every variable that a function reads has to be given to it: without it the function does not start.
 func TestVariables(t *testing.T) {
 	want := map[string][]string{
-		"LockFunction": {"TABLE"}, "CompleteFunction": {"TABLE"}, "RecordFailureFunction": {"TABLE"},
+		"LockFunction": {"TABLE"}, "CompleteFunction": {"TABLE"}, "CompleteDeleteFunction": {"TABLE"}, "RecordFailureFunction": {"TABLE"},
 		"BootstrapFunction":     {"PLATFORM_ACCOUNT", "SETTLE_SECONDS"},
 		"PreflightFunction":     {"KUBECTL_LAYERS"},
 		"KubectlFunction":       {"KUBECTL_MINOR"},

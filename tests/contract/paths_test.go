@@ -10,9 +10,9 @@ import (
 // Every path that the definition reads is needed and is checked: with any one of them misspelt, the
 // walk of TestWalk comes to another end. So a path that passes there is in the state document.
 func TestWalkReadsEveryPath(t *testing.T) {
-	intact := map[string]string{}
-	for name, failing := range walks(t) {
-		end, _, err := (&walker{failing: failing}).run(definition(t), decoded(t, `"whatever was sent"`))
+	intact, ways := map[string]string{}, walks(t)
+	for name, way := range ways {
+		end, _, err := way.walk(t, definition(t))
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
@@ -28,7 +28,7 @@ func TestWalkReadsEveryPath(t *testing.T) {
 					misspell(copied.Parameters, at)
 				}
 			})
-			if !noticed(t, broken, intact) {
+			if !noticed(t, broken, ways, intact) {
 				t.Errorf("%s: nothing notices that %s reads a path that is not there", name, at)
 			}
 		}
@@ -38,14 +38,28 @@ func TestWalkReadsEveryPath(t *testing.T) {
 	}
 }
 
-// walks are what may fail: nothing, or one Task.
-func walks(t *testing.T) map[string][]string {
+// way is one through the machine: what the request asks for, and what fails.
+type way struct {
+	operation string
+	failing   []string
+}
+
+func (w way) walk(t *testing.T, m machine) (end string, output any, err error) {
 	t.Helper()
-	found := map[string][]string{"nothing": nil}
+	return (&walker{operation: w.operation, failing: w.failing}).run(m, decoded(t, `"whatever was sent"`))
+}
+
+// walks are the ways: nothing fails, or one Task.
+func walks(t *testing.T) map[string]way {
+	t.Helper()
+	found := map[string]way{"apply": {"apply", nil}, "delete": {"delete", nil}}
 	for name := range definition(t).tasks() {
-		found[name] = []string{name}
+		found[name] = way{"apply", []string{name}}
+		if _, removes := removing[name]; removes {
+			found[name] = way{"delete", []string{name}}
+		}
 		if name == "RecordFailure" {
-			found[name] = []string{"Access", name}
+			found[name] = way{"apply", []string{"Access", name}}
 		}
 	}
 	return found
@@ -84,10 +98,10 @@ func misspell(block map[string]any, place string) {
 }
 
 // noticed reports whether a walk of the definition fails, or ends elsewhere than that of the intact one.
-func noticed(t *testing.T, m machine, intact map[string]string) bool {
+func noticed(t *testing.T, m machine, ways map[string]way, intact map[string]string) bool {
 	t.Helper()
-	for name, failing := range walks(t) {
-		end, _, err := (&walker{failing: failing}).run(m, decoded(t, `"whatever was sent"`))
+	for name, way := range ways {
+		end, _, err := way.walk(t, m)
 		if err != nil || end != intact[name] {
 			return true
 		}

@@ -33,6 +33,7 @@ import (
 	"github.com/harmonix-eks/environment-provider/internal/preflight"
 	"github.com/harmonix-eks/environment-provider/internal/record"
 	"github.com/harmonix-eks/environment-provider/internal/stage"
+	"github.com/harmonix-eks/environment-provider/internal/teardown"
 	"github.com/harmonix-eks/environment-provider/internal/verify"
 )
 
@@ -67,7 +68,21 @@ func signatures() map[string]signature {
 		"Register":      signatureOf((*harmonix.Stage).Run),
 		"Complete":      signatureOf((*record.Complete).Run),
 		"Plan":          {in: reflect.TypeFor[stage.Input](), out: reflect.TypeFor[plan.Result]()},
-		"RecordFailure": signatureOf((*record.Failure).Run),
+		"Survey":        signatureOf((*teardown.Survey).Run),
+		"Drain":         signatureOf((*teardown.Drain).Run),
+		"SweepNetwork":  signatureOf((*teardown.SweepNetwork).Run),
+		"SweepData":     signatureOf((*teardown.SweepData).Run),
+
+		"DeleteKubectl":    signatureOf((*teardown.DeleteStack).Run),
+		"DeleteAddonRoles": signatureOf((*teardown.DeleteStack).Run),
+		"DeleteCapacity":   signatureOf((*teardown.DeleteStack).Run),
+		"DeleteCluster":    signatureOf((*teardown.DeleteStack).Run),
+		"DeleteEgress":     signatureOf((*teardown.DeleteStack).Run),
+		"DeleteNetwork":    signatureOf((*teardown.DeleteStack).Run),
+		"DeleteIdentity":   signatureOf((*teardown.DeleteStack).Run),
+		"DeleteProvider":   signatureOf((*teardown.DeleteStack).Run),
+		"CompleteDelete":   signatureOf((*record.CompleteDelete).Run),
+		"RecordFailure":    signatureOf((*record.Failure).Run),
 	}
 }
 
@@ -93,6 +108,25 @@ var needs = map[string]string{
 	"Plan":          "Lock Bootstrap Network Identity Cluster Egress Kubectl Access Capacity AddonRoles Logging ClusterDNS LoadBalancer Verification Provider",
 }
 
+// removing are the states of a deletion in the order in which they may begin, with what they need. The
+// kubectl function goes when nothing in the cluster is left to do; capacity before the cluster, the
+// cluster before its network, and what Harmonix knows last (aws-traps.md, row 6.15).
+var removing = map[string]string{
+	"Survey":           "Lock Bootstrap",
+	"Drain":            "Lock Bootstrap Survey",
+	"DeleteKubectl":    "Lock Bootstrap Survey Drain",
+	"DeleteAddonRoles": "Lock Bootstrap Survey Drain",
+	"DeleteCapacity":   "Lock Bootstrap Survey Drain",
+	"DeleteCluster":    "Lock Bootstrap Survey Drain DeleteCapacity",
+	"DeleteEgress":     "Lock Bootstrap Survey Drain DeleteCapacity",
+	"SweepNetwork":     "Lock Bootstrap Survey Drain DeleteKubectl DeleteAddonRoles DeleteCapacity DeleteCluster DeleteEgress",
+	"DeleteNetwork":    "Lock Bootstrap Survey Drain DeleteKubectl DeleteCluster DeleteEgress SweepNetwork",
+	"DeleteIdentity":   "Lock Bootstrap Survey Drain DeleteKubectl DeleteCluster SweepNetwork",
+	"SweepData":        "Lock Bootstrap Survey Drain DeleteNetwork DeleteIdentity",
+	"DeleteProvider":   "Lock Bootstrap Survey Drain DeleteNetwork DeleteIdentity SweepData",
+	"CompleteDelete":   "Lock Bootstrap Survey Drain DeleteKubectl DeleteAddonRoles DeleteCapacity DeleteCluster DeleteEgress SweepNetwork DeleteNetwork DeleteIdentity SweepData DeleteProvider",
+}
+
 // The definition is walked with the JSON that the Go stages really give and take. Results hold only
 // what is always there (the zero value without its omitempty fields), so a path that works here
 // works for every result.
@@ -100,21 +134,27 @@ func TestWalk(t *testing.T) {
 	type scenario struct {
 		reason string
 		// plans says that the request asks what would be changed.
-		plans  bool
-		failed []string
-		end    string
+		plans bool
+		// removes says that the request asks for a deletion.
+		removes bool
+		failed  []string
+		end     string
 	}
 	cases := map[string]scenario{
-		"Succeeds": {reason: "no stage fails", end: "Complete"},
-		"Plans":    {reason: "a plan goes through the same stages and ends with what they would do", plans: true, end: "Plan"},
-		"Siblings": {reason: "both branches may fail; both causes are kept", failed: []string{"Network", "Identity"}, end: "Failed"},
-		"Beside":   {reason: "as above, for the second Parallel", failed: []string{"Cluster", "Egress", "DeployKubectl"}, end: "Failed"},
-		"Workload": {reason: "as above, for the third Parallel, whose branches have more than one stage", failed: []string{"Capacity", "Logging"}, end: "Failed"},
-		"Recorder": {reason: "the recorder's own failure is said, not hidden", failed: []string{"Access", "RecordFailure"}, end: "FailedUnrecorded"},
+		"Succeeds":   {reason: "no stage fails", end: "Complete"},
+		"Plans":      {reason: "a plan goes through the same stages and ends with what they would do", plans: true, end: "Plan"},
+		"Siblings":   {reason: "both branches may fail; both causes are kept", failed: []string{"Network", "Identity"}, end: "Failed"},
+		"Beside":     {reason: "as above, for the second Parallel", failed: []string{"Cluster", "Egress", "DeployKubectl"}, end: "Failed"},
+		"Workload":   {reason: "as above, for the third Parallel, whose branches have more than one stage", failed: []string{"Capacity", "Logging"}, end: "Failed"},
+		"Removes":    {reason: "a deletion goes its own way", removes: true, end: "CompleteDelete"},
+		"Dismantles": {reason: "branches of a deletion end before it fails", removes: true, failed: []string{"DeleteKubectl", "DeleteAddonRoles", "DeleteEgress"}, end: "Failed"},
+		"Clears":     {reason: "as above", removes: true, failed: []string{"DeleteNetwork", "DeleteIdentity"}, end: "Failed"},
+		"Recorder":   {reason: "the recorder's own failure is said, not hidden", failed: []string{"Access", "RecordFailure"}, end: "FailedUnrecorded"},
 	}
 	for name := range definition(t).tasks() {
 		if name != "RecordFailure" {
-			cases[name] = scenario{reason: "a failure of any stage is recorded", plans: name == "Plan", failed: []string{name}, end: "Failed"}
+			_, removes := removing[name]
+			cases[name] = scenario{reason: "a failure of any stage is recorded", plans: name == "Plan", removes: removes, failed: []string{name}, end: "Failed"}
 		}
 	}
 	for name, tc := range cases {
@@ -122,6 +162,9 @@ func TestWalk(t *testing.T) {
 			w := &walker{failing: tc.failed, operation: "apply"}
 			if tc.plans {
 				w.operation = "plan"
+			}
+			if tc.removes {
+				w.operation = "delete"
 			}
 			end, output, err := w.run(definition(t), decoded(t, `"whatever was sent"`))
 			if err != nil {
@@ -151,11 +194,14 @@ func TestWalkKnowsEveryStage(t *testing.T) {
 		t.Errorf("signatures (-states +table):\n%s", diff)
 	}
 	for _, name := range states {
-		if _, ok := needs[name]; !ok && name != "Preflight" && name != "RecordFailure" {
+		if needsOf(name) == nil && name != "Lock" && name != "Preflight" && name != "RecordFailure" {
 			t.Errorf("needs: says nothing of %s", name)
 		}
 	}
 }
+
+// needsOf are the sections that a stage is given, in either operation.
+func needsOf(name string) []string { return strings.Fields(needs[name] + removing[name]) }
 
 // walker interprets as much of the Amazon States Language as the definition uses.
 type walker struct {
@@ -255,14 +301,12 @@ func (w *walker) accept(name string, input any) error {
 	}
 	switch in := value.Elem().Interface().(type) {
 	case stage.Input:
-		if in.Entered.IsZero() || in.State.Execution.ARN == "" {
-			return errors.New("the input has no entered time or no execution")
+		return whole(name, in)
+	case teardown.StackInput:
+		if in.Stage != name {
+			return fmt.Errorf("the state calls itself %q", in.Stage)
 		}
-		for _, section := range strings.Fields(needs[name]) {
-			if reflect.ValueOf(in.State).FieldByName(section).IsNil() {
-				return fmt.Errorf("the input has no section %s", section)
-			}
-		}
+		return whole(name, in.Input)
 	case preflight.Input:
 		if in.Execution.ARN == "" || in.Execution.StartTime.IsZero() || string(in.Input) != `"whatever was sent"` {
 			return fmt.Errorf("the input is %s", text)
@@ -278,6 +322,19 @@ func (w *walker) accept(name string, input any) error {
 			if b.Failure != nil && b.Failure.Stage == b.Failure.Cause {
 				w.recorded = append(w.recorded, b.Failure.Stage)
 			}
+		}
+	}
+	return nil
+}
+
+// whole reports what a stage's input lacks.
+func whole(name string, in stage.Input) error {
+	if in.Entered.IsZero() || in.State.Execution.ARN == "" {
+		return errors.New("the input has no entered time or no execution")
+	}
+	for _, section := range needsOf(name) {
+		if reflect.ValueOf(in.State).FieldByName(section).IsNil() {
+			return fmt.Errorf("the input has no section %s", section)
 		}
 	}
 	return nil

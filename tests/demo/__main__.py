@@ -2,6 +2,7 @@
 
 usage: python -m demo run REQUEST.json
        python -m demo plan REQUEST.json     what the request would change, which then changes nothing
+       python -m demo delete REQUEST.json   removes what the request has made
 """
 
 from __future__ import annotations
@@ -29,8 +30,12 @@ class DemoFailed(Exception):
 def main() -> int:
     """Runs the demo; its last line says how it ended."""
     parser = argparse.ArgumentParser(prog="demo", description=__doc__.splitlines()[0])
-    commands = parser.add_subparsers(required=True, metavar="run|plan", dest="command")
-    for name, text in (("run", "run a request on the local cloud"), ("plan", "show what a request would change there")):
+    commands = parser.add_subparsers(required=True, metavar="run|plan|delete", dest="command")
+    for name, text in (
+        ("run", "run a request on the local cloud"),
+        ("plan", "show what a request would change there"),
+        ("delete", "remove what a request has made there"),
+    ):
         command = commands.add_parser(name, help=text)
         command.add_argument("request", type=pathlib.Path, help="the request, a JSON file such as docs/examples/fargate.json")
     arguments = parser.parse_args()
@@ -38,8 +43,8 @@ def main() -> int:
         request = _request(arguments.request)
         print("starting the local cloud …", flush=True)
         cloud = Cloud.start(LOCAL)
-        if arguments.command == "plan":
-            seconds = _demo(cloud, _planning(request))
+        if arguments.command != "run":
+            seconds = _demo(cloud, _asking(request, arguments.command))
         else:
             seconds = _demo(cloud, request, arguments.request)
     except KeyboardInterrupt:
@@ -69,10 +74,10 @@ def _request(path: pathlib.Path) -> str:
         raise DemoFailed(f"request: {path} is not JSON: {wrong}") from None
 
 
-def _planning(request: str) -> str:
-    """The request with the operation plan; what is no object is refused by Preflight."""
+def _asking(request: str, operation: str) -> str:
+    """The request with another operation; what is no object is refused by Preflight."""
     sent = json.loads(request)
-    return json.dumps(sent | {"operation": "plan"}) if isinstance(sent, dict) else request
+    return json.dumps(sent | {"operation": operation}) if isinstance(sent, dict) else request
 
 
 def _demo(cloud: Cloud, request: str, path: pathlib.Path | None = None) -> float:
@@ -109,6 +114,9 @@ def _demo(cloud: Cloud, request: str, path: pathlib.Path | None = None) -> float
         print("\n".join(result["table"]))
         for finding in result["findings"]:
             print(f"{finding['severity']}: {finding['found']}")
+        return seconds
+    if result["operation"] == "delete":
+        print("\n  make demo-stop     # ends everything\n")
         return seconds
     print("\nresult document")
     print(json.dumps(result, indent=2))
@@ -169,6 +177,7 @@ def _explore(cloud: Cloud, result: dict[str, Any], arn: str) -> None:
     print(f"{aws} stepfunctions describe-execution --execution-arn {arn}")
     print(f"{aws} stepfunctions get-execution-history --execution-arn {arn} --max-items 20")
     print("  make demo          # the same request again: every stage says unchanged")
+    print("  make demo-delete   # removes the environment")
     print("  make demo-stop     # ends everything\n")
 
 

@@ -38,16 +38,20 @@ class Stage:
         return ((self.exited or now) - self.entered).total_seconds() if self.entered else None
 
 
-def stages() -> list[Stage]:
-    """The Task states in the order of the definition, the failure's recorder left out."""
+def stages(operation: str = "apply") -> list[Stage]:
+    """The Task states that an operation goes through when nothing fails, in their order."""
 
     def walk(machine: dict[str, Any]) -> list[Stage]:
         found = []
-        for name, state in machine["States"].items():
-            if state["Type"] == "Task" and name != "RecordFailure":
+        name = machine["StartAt"]
+        while name:
+            state = machine["States"][name]
+            if state["Type"] == "Task":
                 found.append(Stage(name, state["ResultPath"]))
             for branch in state.get("Branches", []):
                 found += walk(branch)
+            chosen = [c["Next"] for c in state.get("Choices", []) if c.get("StringEquals") == operation]
+            name = chosen[0] if chosen else state.get("Next") or state.get("Default")
         return found
 
     return walk(json.loads(DEFINITION.read_text()))
@@ -57,7 +61,7 @@ def follow(client: Any, arn: str, show: Callable[[list[Stage]], None]) -> dict[s
     """Calls show at every look until the execution has ended; returns its description."""
     while True:
         description = client.describe_execution(executionArn=arn)
-        table = stages()
+        table = stages(json.loads(description["input"]).get("operation") or "apply")
         read(events(client, arn), {s.name: s for s in table})
         show(table)
         if description["status"] != "RUNNING":

@@ -7,7 +7,7 @@ import functools
 import json
 from typing import Any
 
-from demo.execution import DEFINITION
+from demo.execution import DEFINITION, stages
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,8 +30,9 @@ def document() -> dict[str, Any]:
 
 @functools.cache
 def tasks() -> dict[str, Task]:
-    """All Task states by name."""
+    """The Task states of making an environment by name, and the failure's recorder."""
     found = {}
+    applying = {stage.name for stage in stages()} | {"RecordFailure"}
     for name, state in document()["States"].items():
         if state["Type"] == "Task":
             found[name] = Task(name, None, None, frozenset())
@@ -39,7 +40,7 @@ def tasks() -> dict[str, Task]:
             for inner, of_branch in branch["States"].items():
                 if of_branch["Type"] == "Task":
                     found[inner] = Task(inner, name, state["Next"], _after(branch["States"], inner))
-    return found
+    return {name: task for name, task in found.items() if name in applying}
 
 
 def _after(states: dict[str, Any], name: str) -> frozenset[str]:

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -119,15 +120,33 @@ func (c *Client) Create(ctx context.Context, object Object) ([]Change, error) {
 
 // List returns all objects of a kind in a namespace.
 func (c *Client) List(ctx context.Context, kind, namespace string) ([]Object, error) {
+	return c.list(ctx, map[string]string{"ObjectType": kind, "ObjectNamespace": namespace})
+}
+
+// ListAll returns all objects of a kind in all namespaces.
+func (c *Client) ListAll(ctx context.Context, kind string) ([]Object, error) {
+	return c.list(ctx, map[string]string{"ObjectType": kind, "AllNamespaces": "true"})
+}
+
+// Mark marks the objects for deletion and does not wait for their finalizers.
+func (c *Client) Mark(ctx context.Context, objects ...Object) error {
+	manifest, err := json.Marshal(objects)
+	if err != nil {
+		return fault.Wrap(fault.Internal, err, "cannot encode %d objects", len(objects))
+	}
+	_, err = c.call(ctx, "Delete", protocol.Resource, map[string]string{"Manifest": string(manifest), "PatienceSeconds": "0"})
+	if errors.Is(err, &fault.Error{Code: fault.InProgress}) {
+		return nil
+	}
+	return err
+}
+
+func (c *Client) list(ctx context.Context, query map[string]string) ([]Object, error) {
 	if c.view.blind() {
 		return nil, nil
 	}
-	value, err := c.call(ctx, "Create", protocol.Value, map[string]string{
-		"ObjectType":      kind,
-		"ObjectNamespace": namespace,
-		"JsonPath":        "@",
-		"TimeoutSeconds":  "10",
-	})
+	query["JsonPath"], query["TimeoutSeconds"] = "@", "10"
+	value, err := c.call(ctx, "Create", protocol.Value, query)
 	if err != nil {
 		return nil, err
 	}
@@ -205,6 +224,9 @@ func (c *Client) functionFault(payload []byte) error {
 	return f
 }
 
+// ErrNoFunction is matched by the error of a call to a function that does not exist.
+var ErrNoFunction = errors.New("no such function")
+
 // classify knows the states in which Lambda refuses to run a function in a VPC for a while
 // (aws-traps.md, rows 1.51 and 1.52).
 func (c *Client) classify(err error) error {
@@ -215,6 +237,10 @@ func (c *Client) classify(err error) error {
 	)
 	if errors.As(err, &notReady) || errors.As(err, &conflict) || errors.As(err, &eni) {
 		return fault.Wrap(fault.Transient, err, "%s is not ready yet", c.function)
+	}
+	var missing *types.ResourceNotFoundException
+	if errors.As(err, &missing) {
+		return fault.Wrap(fault.Failed, fmt.Errorf("%w: %w", ErrNoFunction, err), "cannot invoke %s", c.function)
 	}
 	return account.Classify(err, "invoke %s", c.function)
 }

@@ -1,0 +1,65 @@
+package environment
+
+// Survey is the section of the stage of that name: what there is of an environment that is to go.
+type Survey struct {
+	Progress
+	// Stacks are those that were there, in the order of their making.
+	Stacks []SurveyedStack `json:"stacks"`
+	// Leftovers are what was found beside the stacks and belongs to the environment all the same:
+	// what controllers in the cluster have made, and log groups.
+	Leftovers []string `json:"leftovers"`
+	// VPCID is empty if the environment has no VPC, or none of its own.
+	VPCID string `json:"vpcId,omitempty"`
+	// TaggedSubnets are the subnets of an existing VPC that were given a tag, as the stack has it written down.
+	TaggedSubnets string `json:"taggedSubnets,omitempty"`
+	// KeyARNs are the environment's KMS keys.
+	KeyARNs []string `json:"keyArns,omitempty"`
+	// ClusterAdminRoleARN is who may delete objects in the cluster.
+	ClusterAdminRoleARN string `json:"clusterAdminRoleArn,omitempty"`
+}
+
+// SurveyedStack is a stack as it was found. By its id it is found after its end, too.
+type SurveyedStack struct {
+	Name   string `json:"name"`
+	ID     string `json:"id"`
+	Status string `json:"status"`
+}
+
+// StackID is the id of the stack of that name, empty if there was none.
+func (s *Survey) StackID(name string) string {
+	if s == nil {
+		return ""
+	}
+	for _, stack := range s.Stacks {
+		if stack.Name == name {
+			return stack.ID
+		}
+	}
+	return ""
+}
+
+// Removal is the section of every state that removes something.
+type Removal struct {
+	Progress
+	// Removed names what is gone.
+	Removed []string `json:"removed"`
+	// Kept is what stays because it was asked for, or has to.
+	Kept []Leftover `json:"kept"`
+	// Orphaned is what stays although it should not.
+	Orphaned []Leftover `json:"orphaned"`
+}
+
+func (r *Removal) progress() *Progress { return &r.Progress }
+
+// Drain is the section of the stage of that name.
+type Drain struct {
+	Removal
+	// Reached says that the cluster was looked into, so that what is not under Kept may go.
+	Reached bool `json:"reached"`
+}
+
+// Leftover is something that stays, and why.
+type Leftover struct {
+	What string `json:"what"`
+	Why  string `json:"why"`
+}

@@ -1,0 +1,196 @@
+package stack
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
+
+	"github.com/harmonix-eks/environment-provider/internal/environment"
+	"github.com/harmonix-eks/environment-provider/internal/fault"
+)
+
+const (
+	// heldDeletes is how often a run deletes a stack that something still holds on to, and heldPause
+	// the time between: network interfaces and load balancers are let go of with a delay, and
+	// CloudFormation itself has waited before it gave up (aws-traps.md, rows 6.1 to 6.4).
+	heldDeletes = 4
+	heldPause   = 2 * time.Minute
+	// failedDeletes is how often a run deletes a stack that fails for another reason.
+	failedDeletes = 2
+)
+
+// Removal says which stack is to go, and on whose behalf.
+type Removal struct {
+	// Name is the stack's; ID, where it was seen before, finds it after its end as well.
+	Name, ID string
+	// RoleARN is the role that CloudFormation works with; empty leaves it the stack's own.
+	RoleARN string
+	// Execution and Since are one run, as in [Spec].
+	Execution string
+	Since     time.Time
+}
+
+// removals has one answer for each status to the wish that a stack were gone. Every stack at rest may
+// be deleted, also one that a failed update left behind: what it would take to repair it goes with it.
+var removals = map[types.StackStatus]action{
+	types.StackStatusDeleteComplete: none,
+
+	types.StackStatusCreateComplete:         remove,
+	types.StackStatusUpdateComplete:         remove,
+	types.StackStatusImportComplete:         remove,
+	types.StackStatusUpdateRollbackComplete: remove,
+	types.StackStatusImportRollbackComplete: remove,
+	types.StackStatusRollbackComplete:       remove,
+	types.StackStatusRollbackFailed:         remove,
+	types.StackStatusCreateFailed:           remove,
+	types.StackStatusUpdateFailed:           remove,
+	types.StackStatusUpdateRollbackFailed:   remove,
+	types.StackStatusImportRollbackFailed:   remove,
+	types.StackStatusReviewInProgress:       remove,
+	// Something could not be deleted. It is tried again, and never retained unasked.
+	types.StackStatusDeleteFailed: removeAgain,
+
+	// A stack deleted while it is being made can lose a resource that comes into being at that moment
+	// (aws-traps.md, row 6.7), so the end is awaited.
+	types.StackStatusCreateInProgress:                        join,
+	types.StackStatusRollbackInProgress:                      join,
+	types.StackStatusDeleteInProgress:                        join,
+	types.StackStatusUpdateInProgress:                        join,
+	types.StackStatusUpdateRollbackInProgress:                join,
+	types.StackStatusImportInProgress:                        join,
+	types.StackStatusImportRollbackInProgress:                join,
+	types.StackStatusUpdateCompleteCleanupInProgress:         join,
+	types.StackStatusUpdateRollbackCompleteCleanupInProgress: join,
+}
+
+const (
+	// none: there is nothing to do.
+	none action = "none"
+	// remove deletes the stack.
+	remove action = "remove"
+	// removeAgain deletes a stack that could not be deleted before.
+	removeAgain action = "remove again"
+)
+
+// Delete makes the stack be gone, and says whether it was there. Like [Engine.Converge] it waits for
+// [Options.Window] at most, hands back [fault.InProgress], and is safe to be called again.
+//
+// Termination protection is lifted. A deletion that fails is tried again, several times where
+// something may only need time to let go; then the first resource that failed is reported.
+func (e *Engine) Delete(ctx context.Context, r Removal) (environment.Change, error) {
+	if r.Name == "" || r.Execution == "" || r.Since.IsZero() {
+		return "", fault.New(fault.Internal, "deleting a stack needs a name, an execution and the time its state was entered, got %q, %q and %s", r.Name, r.Execution, r.Since)
+	}
+	d := &deletion{convergence{Engine: e, spec: Spec{Name: r.Name, RoleARN: r.RoleARN, Execution: r.Execution, Since: r.Since}}}
+	look := r.Name
+	if r.ID != "" {
+		// By name, a stack that somebody makes meanwhile would be taken for this one.
+		look = r.ID
+		d.change = environment.Deleted
+	}
+	if _, err := d.until(ctx, look, d.step); err != nil {
+		return "", err
+	}
+	if d.change == "" {
+		return environment.Unchanged, nil
+	}
+	return d.change, nil
+}
+
+// deletion is one call of Delete.
+type deletion struct{ convergence }
+
+// step does the next thing about the stack and reports whether it is gone.
+func (d *deletion) step(ctx context.Context, live Description, found bool) (gone bool, err error) {
+	if !found {
+		return true, nil
+	}
+	switch removals[live.Status] {
+	case none:
+		return true, nil
+	case join:
+		d.change = environment.Deleted
+		return false, nil
+	case remove:
+		return false, d.remove(ctx, live, 0)
+	case removeAgain:
+		return false, d.again(ctx, live)
+	default: // newer than the table: a wrong guess could delete too much
+		return false, fault.New(fault.Failed, "stack %s is %s, which the provider does not know: %s", d.spec.Name, live.Status, live.Reason).
+			WithNext("delete the stack in CloudFormation, then start the same request again")
+	}
+}
+
+// remove asks for the deletion. The number of attempts before makes tokens differ.
+func (d *deletion) remove(ctx context.Context, live Description, before int) error {
+	if live.Protected {
+		if err := d.unprotect(ctx, live); err != nil {
+			return err
+		}
+	}
+	d.change = environment.Deleted
+	token := d.spec.token(kindDelete, live.StackID+" "+strconv.Itoa(before))
+	// By id: by name, a delete that arrives late could hit the stack's successor.
+	_, err := d.api.DeleteStack(ctx, &cloudformation.DeleteStackInput{
+		StackName: &live.StackID, ClientRequestToken: &token, RoleARN: optional(d.spec.RoleARN),
+	})
+	if err == nil || isStarted(err) || isAbsent(err) || isMoving(err) {
+		return nil
+	}
+	return classify(err, "cloudformation:DeleteStack", d.spec.Name)
+}
+
+// unprotect lifts the stack's termination protection: whoever asks for the environment to be removed
+// means all of it (aws-traps.md, row 6.16).
+func (d *deletion) unprotect(ctx context.Context, live Description) error {
+	_, err := d.api.UpdateTerminationProtection(ctx, &cloudformation.UpdateTerminationProtectionInput{
+		StackName: &live.StackID, EnableTerminationProtection: aws.Bool(false),
+	})
+	if err != nil && !isAbsent(err) {
+		return classify(err, "cloudformation:UpdateTerminationProtection", d.spec.Name)
+	}
+	return nil
+}
+
+// again deletes once more what could not be deleted, unless the run has tried often enough.
+func (d *deletion) again(ctx context.Context, live Description) error {
+	past, err := d.history(ctx, live)
+	if err != nil {
+		return err
+	}
+	tried, last := past.attempts(kindDelete)
+	cause := past.cause(kindDelete)
+	allowed := failedDeletes
+	if cause.held() {
+		allowed = heldDeletes
+	}
+	switch {
+	case tried >= allowed:
+		return d.failure(live, cause)
+	case cause.held() && d.options.Now().Sub(last) < heldPause:
+		return nil // something is let go of with time: the next look, or the next call, tries again
+	}
+	return d.remove(ctx, live, tried)
+}
+
+// attempts counts the run's operations of kind k, and says when the last of them last spoke.
+func (h history) attempts(k kind) (n int, last time.Time) {
+	seen := map[string]bool{}
+	for _, event := range h[k] {
+		seen[aws.ToString(event.ClientRequestToken)] = true
+		if t := aws.ToTime(event.Timestamp); t.After(last) {
+			last = t
+		}
+	}
+	return len(seen), last
+}
+
+// held reports whether the cause is something that holds on to a resource and may let go of it. The
+// texts are EC2's DependencyViolation, EKS' ResourceInUseException and what they say in words.
+func (c cause) held() bool {
+	return containsAny(c.reason, "DependencyViolation", "has dependencies", "has a dependent object", "ResourceInUse", "currently in use", "in use by", "currently has", "mapped public address")
+}

@@ -1,0 +1,161 @@
+package stack_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/harmonix-eks/environment-provider/internal/environment"
+	"github.com/harmonix-eks/environment-provider/internal/fault"
+	"github.com/harmonix-eks/environment-provider/internal/stack"
+)
+
+func removal() stack.Removal {
+	s := spec()
+	return stack.Removal{Name: s.Name, RoleARN: s.RoleARN, Execution: s.Execution, Since: s.Since}
+}
+
+// TestDeleteInEveryStatus wants a stack gone that an earlier execution left in each status.
+func TestDeleteInEveryStatus(t *testing.T) {
+	deleting := live("DELETE_IN_PROGRESS")
+	type want struct {
+		calls  []string
+		change environment.Change
+	}
+	removed := want{calls: []string{"DeleteStack"}, change: environment.Deleted}
+	at := func(rest ...*types.Stack) []*types.Stack { return append(rest, deleting, nil) }
+
+	cases := map[types.StackStatus]struct {
+		reason string
+		next   []*types.Stack
+		want   want
+	}{
+		"CREATE_COMPLETE":          {"at rest", at(), removed},
+		"UPDATE_COMPLETE":          {"at rest", at(), removed},
+		"IMPORT_COMPLETE":          {"at rest", at(), removed},
+		"UPDATE_ROLLBACK_COMPLETE": {"at rest", at(), removed},
+		"IMPORT_ROLLBACK_COMPLETE": {"at rest", at(), removed},
+		"CREATE_FAILED":            {"it never worked", at(), removed},
+		"ROLLBACK_COMPLETE":        {"it never worked", at(), removed},
+		"ROLLBACK_FAILED":          {"what the rollback could not delete is tried again", at(), removed},
+		"UPDATE_FAILED":            {"no need to repair what is to go", at(), removed},
+		"UPDATE_ROLLBACK_FAILED":   {"as above", at(), removed},
+		"IMPORT_ROLLBACK_FAILED":   {"as above", at(), removed},
+		"REVIEW_IN_PROGRESS":       {"a plan's empty shell", []*types.Stack{nil}, removed},
+		"DELETE_FAILED":            {"half gone: tried again", at(), removed},
+
+		"CREATE_IN_PROGRESS":                           {"its end is awaited: a resource made at that moment would be lost", at(live("CREATE_COMPLETE")), removed},
+		"UPDATE_IN_PROGRESS":                           {"as above", at(live("UPDATE_COMPLETE")), removed},
+		"UPDATE_COMPLETE_CLEANUP_IN_PROGRESS":          {"as above", at(live("UPDATE_COMPLETE")), removed},
+		"UPDATE_ROLLBACK_IN_PROGRESS":                  {"as above", at(live("UPDATE_ROLLBACK_COMPLETE")), removed},
+		"UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS": {"as above", at(live("UPDATE_ROLLBACK_COMPLETE")), removed},
+		"IMPORT_IN_PROGRESS":                           {"as above", at(live("IMPORT_COMPLETE")), removed},
+		"IMPORT_ROLLBACK_IN_PROGRESS":                  {"as above", at(live("IMPORT_ROLLBACK_COMPLETE")), removed},
+		"ROLLBACK_IN_PROGRESS":                         {"as above", at(live("ROLLBACK_COMPLETE")), removed},
+
+		"DELETE_IN_PROGRESS": {"somebody's deletion is joined", []*types.Stack{nil}, want{change: environment.Deleted}},
+		"DELETE_COMPLETE":    {"found by its id: gone", nil, want{change: environment.Unchanged}},
+	}
+	for _, status := range types.StackStatus("").Values() {
+		t.Run(string(status), func(t *testing.T) {
+			tc, ok := cases[status]
+			if !ok {
+				t.Fatalf("no case for %s: decide what the engine does about it", status)
+			}
+			c := &cloud{looks: append([]*types.Stack{live(status)}, tc.next...)}
+			change, err := c.engine(t).Delete(t.Context(), removal())
+			if err != nil {
+				t.Fatalf("%s: %v", tc.reason, err)
+			}
+			if diff := cmp.Diff(tc.want, want{c.calls, change}, cmp.AllowUnexported(want{})); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+func TestDelete(t *testing.T) {
+	const held = "resource sg-1 has a dependent object (Service: Ec2, Status Code: 400) DependencyViolation"
+	failed := live("DELETE_FAILED")
+	// attempts are n deletions of the run that failed for the reason, the last of them just now.
+	attempts := func(n int, reason string, ago time.Duration) [][]types.StackEvent {
+		var events []types.StackEvent
+		for i := range n {
+			e := event(tokenOf(t, spec(), "delete")+string(rune('a'+i)), "SecurityGroup", "DELETE_FAILED", reason)
+			e.Timestamp = aws.Time(after.Add(-ago))
+			events = append(events, e)
+		}
+		return [][]types.StackEvent{events}
+	}
+	cases := map[string]struct {
+		reason string
+		cloud  cloud
+		id     string
+		calls  []string
+		change environment.Change
+		code   fault.Code
+	}{
+		"Absent":        {reason: "deleting twice is clean", cloud: cloud{looks: []*types.Stack{nil}}, change: environment.Unchanged},
+		"GoneSinceSeen": {reason: "an invocation before this one deleted it", cloud: cloud{looks: []*types.Stack{live("DELETE_COMPLETE")}}, id: id, change: environment.Deleted},
+		"Forgotten":     {reason: "after 90 days not even the id is known", cloud: cloud{looks: []*types.Stack{nil}}, id: id, change: environment.Deleted},
+		"Protected": {reason: "the protection is lifted", cloud: cloud{looks: []*types.Stack{live("CREATE_COMPLETE", func(s *types.Stack) { s.EnableTerminationProtection = aws.Bool(true) }), nil}},
+			calls: []string{"UpdateTerminationProtection", "DeleteStack"}, change: environment.Deleted},
+		"StillMoving": {reason: "the wait is bounded", cloud: cloud{looks: []*types.Stack{live("DELETE_IN_PROGRESS")}}, code: fault.InProgress},
+		"LostAnswer": {reason: "the deletion is under way already", cloud: cloud{looks: []*types.Stack{live("CREATE_COMPLETE"), nil}, errs: map[string]error{"DeleteStack": apiError("TokenAlreadyExistsException", "")}},
+			calls: []string{"DeleteStack"}, change: environment.Deleted},
+		"Denied": {reason: "a refusal is no reason to try on", cloud: cloud{looks: []*types.Stack{live("CREATE_COMPLETE")}, errs: map[string]error{"DeleteStack": apiError("AccessDenied", "no")}},
+			calls: []string{"DeleteStack"}, code: fault.AccessDenied},
+		"Unknown":       {reason: "a status that is newer than the table", cloud: cloud{looks: []*types.Stack{live("SPLIT_IN_PROGRESS")}}, code: fault.Failed},
+		"FailedOnce":    {reason: "tried again at once", cloud: cloud{looks: []*types.Stack{failed, nil}, pages: attempts(1, "Internal error", 0)}, calls: []string{"DeleteStack"}, change: environment.Deleted},
+		"FailedTwice":   {reason: "reported", cloud: cloud{looks: []*types.Stack{failed}, pages: attempts(2, "Internal error", 0)}, code: fault.Failed},
+		"HeldNow":       {reason: "what holds on is given time first", cloud: cloud{looks: []*types.Stack{failed}, pages: attempts(1, held, 0)}, code: fault.InProgress},
+		"HeldForAWhile": {reason: "and tried again then", cloud: cloud{looks: []*types.Stack{failed, nil}, pages: attempts(3, held, 3*time.Minute)}, calls: []string{"DeleteStack"}, change: environment.Deleted},
+		"HeldForGood":   {reason: "reported in the end", cloud: cloud{looks: []*types.Stack{failed}, pages: attempts(4, held, 3*time.Minute)}, code: fault.Failed},
+	}
+	for n, tc := range cases {
+		t.Run(n, func(t *testing.T) {
+			r := removal()
+			r.ID = tc.id
+			change, err := tc.cloud.engine(t).Delete(t.Context(), r)
+			if code := fault.CodeOf(err); code != tc.code || change != tc.change {
+				t.Errorf("%s: got %q, %q (%v), want %q, %q", tc.reason, change, code, err, tc.change, tc.code)
+			}
+			if diff := cmp.Diff(tc.calls, tc.cloud.calls); diff != "" {
+				t.Errorf("%s: calls (-want +got):\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+// A retry of the same call must be the same operation, and another attempt another one: CloudFormation
+// refuses a token that it has seen with another operation (aws-traps.md, row 1.65).
+func TestDeleteTokens(t *testing.T) {
+	token := func(pages [][]types.StackEvent, status types.StackStatus) string {
+		c := &cloud{looks: []*types.Stack{live(status), nil}, pages: pages}
+		if _, err := c.engine(t).Delete(t.Context(), removal()); err != nil {
+			t.Fatal(err)
+		}
+		return c.tokens[0]
+	}
+	first, repeated := token(nil, "CREATE_COMPLETE"), token(nil, "CREATE_COMPLETE")
+	again := token([][]types.StackEvent{{event(first, "Vpc", "DELETE_FAILED", "Internal error")}}, "DELETE_FAILED")
+	if first != repeated || first == again || first == "" {
+		t.Errorf("tokens %q, repeated %q, next attempt %q", first, repeated, again)
+	}
+}
+
+func TestDeleteFailureNamesTheResource(t *testing.T) {
+	c := &cloud{looks: []*types.Stack{live("DELETE_FAILED")}, pages: [][]types.StackEvent{{
+		event(tokenOf(t, spec(), "delete")+"b", "VPC", "DELETE_FAILED", "it is not empty"),
+		event(tokenOf(t, spec(), "delete")+"a", "VPC", "DELETE_FAILED", "it is not empty"),
+	}}}
+	_, err := c.engine(t).Delete(t.Context(), removal())
+	var f *fault.Error
+	if !errors.As(err, &f) || f.Message != "stack "+name+" ended as DELETE_FAILED: AWS::EC2::VPC VPC failed: it is not empty" || f.Next == "" {
+		t.Errorf("got %v", err)
+	}
+}

@@ -1,0 +1,165 @@
+package teardown
+
+import (
+	"context"
+	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+
+	"github.com/harmonix-eks/environment-provider/internal/account"
+)
+
+// balancerAPI is what the package needs of load balancers.
+type balancerAPI interface {
+	DescribeLoadBalancers(context.Context, *elb.DescribeLoadBalancersInput, ...func(*elb.Options)) (*elb.DescribeLoadBalancersOutput, error)
+	DescribeTargetGroups(context.Context, *elb.DescribeTargetGroupsInput, ...func(*elb.Options)) (*elb.DescribeTargetGroupsOutput, error)
+	DescribeTags(context.Context, *elb.DescribeTagsInput, ...func(*elb.Options)) (*elb.DescribeTagsOutput, error)
+	ModifyLoadBalancerAttributes(context.Context, *elb.ModifyLoadBalancerAttributesInput, ...func(*elb.Options)) (*elb.ModifyLoadBalancerAttributesOutput, error)
+	DeleteLoadBalancer(context.Context, *elb.DeleteLoadBalancerInput, ...func(*elb.Options)) (*elb.DeleteLoadBalancerOutput, error)
+	DeleteTargetGroup(context.Context, *elb.DeleteTargetGroupInput, ...func(*elb.Options)) (*elb.DeleteTargetGroupOutput, error)
+}
+
+// balancers are the load balancers of an account and region, as seen from one cluster.
+type balancers struct {
+	api     balancerAPI
+	cluster string
+}
+
+// loadBalancers finds those that the cluster's controllers have made.
+func (b balancers) loadBalancers(ctx context.Context) ([]item, error) {
+	all, err := b.all(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ours, err := b.ours(ctx, all)
+	if err != nil {
+		return nil, err
+	}
+	var items []item
+	for _, arn := range ours {
+		items = append(items, item{what: "load balancer " + arn, remove: func(ctx context.Context) error { return b.remove(ctx, arn) }})
+	}
+	return items, nil
+}
+
+// targetGroups finds those that the cluster's controllers have made. One that a load balancer uses
+// cannot be deleted before that.
+func (b balancers) targetGroups(ctx context.Context) ([]item, error) {
+	var arns []string
+	for page := elb.NewDescribeTargetGroupsPaginator(b.api, &elb.DescribeTargetGroupsInput{}); page.HasMorePages(); {
+		out, err := page.NextPage(ctx)
+		if err != nil {
+			return nil, account.Classify(err, "list target groups")
+		}
+		for _, g := range out.TargetGroups {
+			arns = append(arns, aws.ToString(g.TargetGroupArn))
+		}
+	}
+	ours, err := b.ours(ctx, arns)
+	if err != nil {
+		return nil, err
+	}
+	var items []item
+	for _, arn := range ours {
+		items = append(items, item{what: "target group " + arn, remove: func(ctx context.Context) error {
+			_, err := b.api.DeleteTargetGroup(ctx, &elb.DeleteTargetGroupInput{TargetGroupArn: &arn})
+			return err
+		}})
+	}
+	return items, nil
+}
+
+// foreign names the load balancers in the VPC that are not the cluster's.
+func (b balancers) foreign(ctx context.Context, vpc string) ([]string, error) {
+	var inside []string
+	for page := elb.NewDescribeLoadBalancersPaginator(b.api, &elb.DescribeLoadBalancersInput{}); page.HasMorePages(); {
+		out, err := page.NextPage(ctx)
+		if err != nil {
+			return nil, account.Classify(err, "list load balancers")
+		}
+		for _, l := range out.LoadBalancers {
+			if aws.ToString(l.VpcId) == vpc {
+				inside = append(inside, aws.ToString(l.LoadBalancerArn))
+			}
+		}
+	}
+	ours, err := b.ours(ctx, inside)
+	if err != nil {
+		return nil, err
+	}
+	var foreign []string
+	for _, arn := range inside {
+		if !slices.Contains(ours, arn) {
+			foreign = append(foreign, "load balancer "+arn)
+		}
+	}
+	return foreign, nil
+}
+
+func (b balancers) all(ctx context.Context) ([]string, error) {
+	var arns []string
+	for page := elb.NewDescribeLoadBalancersPaginator(b.api, &elb.DescribeLoadBalancersInput{}); page.HasMorePages(); {
+		out, err := page.NextPage(ctx)
+		if err != nil {
+			return nil, account.Classify(err, "list load balancers")
+		}
+		for _, l := range out.LoadBalancers {
+			arns = append(arns, aws.ToString(l.LoadBalancerArn))
+		}
+	}
+	return arns, nil
+}
+
+// tagsAtOnce is how many resources one call tells the tags of.
+const tagsAtOnce = 20
+
+// ours returns the resources that carry the cluster's tags.
+func (b balancers) ours(ctx context.Context, arns []string) ([]string, error) {
+	var ours []string
+	for chunk := range slices.Chunk(arns, tagsAtOnce) {
+		out, err := b.api.DescribeTags(ctx, &elb.DescribeTagsInput{ResourceArns: chunk})
+		if isGone(err) {
+			continue // one of them went at this moment; the next look sees the others
+		}
+		if err != nil {
+			return nil, account.Classify(err, "read the tags of %d load balancers or target groups", len(chunk))
+		}
+		for _, d := range out.TagDescriptions {
+			tags := map[string]string{}
+			for _, t := range d.Tags {
+				tags[aws.ToString(t.Key)] = aws.ToString(t.Value)
+			}
+			if ofCluster(b.cluster, tags) {
+				ours = append(ours, aws.ToString(d.ResourceArn))
+			}
+		}
+	}
+	return ours, nil
+}
+
+// remove deletes a load balancer, its deletion protection lifted: whoever wants the environment gone
+// wants this gone.
+func (b balancers) remove(ctx context.Context, arn string) error {
+	_, err := b.api.DeleteLoadBalancer(ctx, &elb.DeleteLoadBalancerInput{LoadBalancerArn: &arn})
+	if codeOf(err) != "OperationNotPermitted" {
+		return err
+	}
+	_, err = b.api.ModifyLoadBalancerAttributes(ctx, &elb.ModifyLoadBalancerAttributesInput{
+		LoadBalancerArn: &arn,
+		Attributes:      []types.LoadBalancerAttribute{{Key: aws.String("deletion_protection.enabled"), Value: aws.String("false")}},
+	})
+	if err != nil {
+		return err
+	}
+	_, err = b.api.DeleteLoadBalancer(ctx, &elb.DeleteLoadBalancerInput{LoadBalancerArn: &arn})
+	return err
+}
+
+// ofCluster reports whether tags are those of the cluster's controllers: the load balancer controller,
+// EKS, and the controllers in Kubernetes itself (kubectl-protocol.md, section 4.9).
+func ofCluster(cluster string, tags map[string]string) bool {
+	return tags["elbv2.k8s.aws/cluster"] == cluster || tags["aws:eks:cluster-name"] == cluster ||
+		tags["cluster.k8s.amazonaws.com/name"] == cluster || tags["kubernetes.io/cluster/"+cluster] == "owned"
+}

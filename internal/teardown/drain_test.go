@@ -1,0 +1,125 @@
+package teardown
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/harmonix-eks/environment-provider/internal/environment"
+	"github.com/harmonix-eks/environment-provider/internal/fault"
+	"github.com/harmonix-eks/environment-provider/internal/kubectl/client"
+)
+
+// api is a cluster with these objects by resource. One with finalizers stays when it is deleted.
+type api struct {
+	objects map[string][]client.Object
+	deleted []string
+	err     error
+}
+
+func (a *api) ListAll(_ context.Context, kind string) ([]client.Object, error) {
+	return slices.Clone(a.objects[kind]), a.err
+}
+
+func (a *api) List(_ context.Context, kind, namespace string) ([]client.Object, error) {
+	return slices.DeleteFunc(slices.Clone(a.objects[kind]), func(o client.Object) bool { return metadata(o)["namespace"] != namespace }), a.err
+}
+
+func (a *api) Mark(_ context.Context, objects ...client.Object) error {
+	for _, o := range objects {
+		name := fmt.Sprintf("%s %s/%s", o["kind"], metadata(o)["namespace"], metadata(o)["name"])
+		a.deleted = append(a.deleted, name)
+		for kind, all := range a.objects {
+			a.objects[kind] = slices.DeleteFunc(all, func(live client.Object) bool {
+				same := live["kind"] == o["kind"] && metadata(live)["name"] == metadata(o)["name"]
+				if same && metadata(live)["finalizers"] != nil {
+					metadata(live)["deletionTimestamp"] = "2026-11-22T10:00:00Z"
+					return false
+				}
+				return same
+			})
+		}
+	}
+	return nil
+}
+
+func metadata(o client.Object) map[string]any {
+	m, _ := o["metadata"].(map[string]any)
+	return m
+}
+
+// object makes an object "Kind namespace/name".
+func objectOf(text string, spec map[string]any, finalizers ...any) client.Object {
+	kind, rest, _ := strings.Cut(text, " ")
+	namespace, name, _ := strings.Cut(rest, "/")
+	m := map[string]any{"name": name, "namespace": namespace}
+	if len(finalizers) > 0 {
+		m["finalizers"] = finalizers
+	}
+	return client.Object{"apiVersion": "v1", "kind": kind, "metadata": m, "spec": spec}
+}
+
+func TestDrainCluster(t *testing.T) {
+	type spec = map[string]any
+	claim := spec{"volumes": []any{spec{"persistentVolumeClaim": spec{"claimName": "data"}}}}
+	cases := map[string]struct {
+		reason  string
+		objects map[string][]client.Object
+		deleted []string
+		kept    []environment.Leftover
+		code    fault.Code
+		message string
+	}{
+		"Empty": {reason: "a new cluster has nothing to drain", objects: map[string][]client.Object{"services": {objectOf("Service default/kubernetes", spec{"type": "ClusterIP"})}}},
+		"Exposed": {
+			reason: "Ingresses and Services with a load balancer, wherever they are",
+			objects: map[string][]client.Object{
+				"ingresses.networking.k8s.io": {objectOf("Ingress shop/web", nil)},
+				"services":                    {objectOf("Service shop/api", spec{"type": "LoadBalancer"}), objectOf("Service shop/db", spec{"type": "ClusterIP"})},
+			},
+			deleted: []string{"Ingress shop/web", "Service shop/api"},
+		},
+		"Finalizer": {
+			reason:  "the controller has not taken the load balancer away yet",
+			objects: map[string][]client.Object{"ingresses.networking.k8s.io": {objectOf("Ingress shop/web", nil, "ingress.k8s.aws/resources")}},
+			deleted: []string{"Ingress shop/web"}, code: fault.InProgress, message: "Ingress shop/web (finalizers ingress.k8s.aws/resources)",
+		},
+		"Claims": {
+			reason: "a claim stays while a pod mounts it, and a StatefulSet makes both anew",
+			objects: map[string][]client.Object{
+				"persistentvolumeclaims": {objectOf("PersistentVolumeClaim shop/data", nil)},
+				"statefulsets.apps":      {objectOf("StatefulSet shop/db", nil), objectOf("StatefulSet other/db", nil)},
+				"pods":                   {objectOf("Pod shop/db-0", claim), objectOf("Pod shop/web", nil), objectOf("Pod other/db-0", claim)},
+			},
+			deleted: []string{"PersistentVolumeClaim shop/data", "StatefulSet shop/db", "Pod shop/db-0"},
+		},
+		"Retained": {
+			reason: "Kubernetes was told to keep the volume",
+			objects: map[string][]client.Object{"persistentvolumes": {
+				objectOf("PersistentVolume /a", spec{"persistentVolumeReclaimPolicy": "Retain", "csi": spec{"volumeHandle": "vol-a"}}),
+				objectOf("PersistentVolume /b", spec{"persistentVolumeReclaimPolicy": "Delete", "csi": spec{"volumeHandle": "vol-b"}}),
+			}},
+			kept: []environment.Leftover{{What: "volume vol-a", Why: "the reclaim policy of PersistentVolume a is Retain"}},
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			a := &api{objects: tc.objects}
+			c := &cluster{api: a}
+			err := c.drain(t.Context())
+			if code := fault.CodeOf(err); code != tc.code || err != nil && !strings.Contains(err.Error(), tc.message) {
+				t.Errorf("%s: got %q (%v), want %q %s", tc.reason, code, err, tc.code, tc.message)
+			}
+			if diff := cmp.Diff(tc.deleted, a.deleted); diff != "" {
+				t.Errorf("%s: deleted (-want +got):\n%s", tc.reason, diff)
+			}
+			if diff := cmp.Diff(tc.kept, c.kept); diff != "" {
+				t.Errorf("%s: kept (-want +got):\n%s", tc.reason, diff)
+			}
+		})
+	}
+}

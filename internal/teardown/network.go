@@ -1,0 +1,235 @@
+package teardown
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+
+	"github.com/harmonix-eks/environment-provider/internal/account"
+)
+
+// networkAPI is what the package needs of EC2.
+type networkAPI interface {
+	DescribeNetworkInterfaces(context.Context, *ec2.DescribeNetworkInterfacesInput, ...func(*ec2.Options)) (*ec2.DescribeNetworkInterfacesOutput, error)
+	DescribeSecurityGroups(context.Context, *ec2.DescribeSecurityGroupsInput, ...func(*ec2.Options)) (*ec2.DescribeSecurityGroupsOutput, error)
+	DescribeVolumes(context.Context, *ec2.DescribeVolumesInput, ...func(*ec2.Options)) (*ec2.DescribeVolumesOutput, error)
+	DescribeVpcEndpoints(context.Context, *ec2.DescribeVpcEndpointsInput, ...func(*ec2.Options)) (*ec2.DescribeVpcEndpointsOutput, error)
+	DeleteNetworkInterface(context.Context, *ec2.DeleteNetworkInterfaceInput, ...func(*ec2.Options)) (*ec2.DeleteNetworkInterfaceOutput, error)
+	DeleteSecurityGroup(context.Context, *ec2.DeleteSecurityGroupInput, ...func(*ec2.Options)) (*ec2.DeleteSecurityGroupOutput, error)
+	RevokeSecurityGroupIngress(context.Context, *ec2.RevokeSecurityGroupIngressInput, ...func(*ec2.Options)) (*ec2.RevokeSecurityGroupIngressOutput, error)
+	RevokeSecurityGroupEgress(context.Context, *ec2.RevokeSecurityGroupEgressInput, ...func(*ec2.Options)) (*ec2.RevokeSecurityGroupEgressOutput, error)
+	DeleteVpcEndpoints(context.Context, *ec2.DeleteVpcEndpointsInput, ...func(*ec2.Options)) (*ec2.DeleteVpcEndpointsOutput, error)
+	DeleteVolume(context.Context, *ec2.DeleteVolumeInput, ...func(*ec2.Options)) (*ec2.DeleteVolumeOutput, error)
+}
+
+// network is what a cluster's controllers have made of EC2's resources.
+type network struct {
+	api     networkAPI
+	cluster string
+	// vpc is empty where it is not the environment's own.
+	vpc string
+}
+
+// managedByGuardDuty is the tag of what GuardDuty puts into a VPC by itself (aws-traps.md, row 6.14).
+const managedByGuardDuty = "GuardDutyManaged"
+
+// groupFilters find security groups, one call each: EC2 joins filters by AND.
+func (n network) groupFilters() [][]types.Filter {
+	filters := [][]types.Filter{
+		{tag("elbv2.k8s.aws/cluster", n.cluster)},
+		{tag("aws:eks:cluster-name", n.cluster)},
+		{tag("kubernetes.io/cluster/"+n.cluster, "owned")},
+	}
+	if n.vpc != "" {
+		filters = append(filters, []types.Filter{tag(managedByGuardDuty, "true"), n.inside()})
+	}
+	return filters
+}
+
+func tag(key, value string) types.Filter {
+	return types.Filter{Name: aws.String("tag:" + key), Values: []string{value}}
+}
+
+func (n network) inside() types.Filter {
+	return types.Filter{Name: aws.String("vpc-id"), Values: []string{n.vpc}}
+}
+
+// endpoints finds those that GuardDuty has put into the environment's own VPC, which cannot be deleted
+// with them in it.
+func (n network) endpoints(ctx context.Context) ([]item, error) {
+	if n.vpc == "" {
+		return nil, nil
+	}
+	input := &ec2.DescribeVpcEndpointsInput{Filters: []types.Filter{tag(managedByGuardDuty, "true"), n.inside()}}
+	var items []item
+	for page := ec2.NewDescribeVpcEndpointsPaginator(n.api, input); page.HasMorePages(); {
+		out, err := page.NextPage(ctx)
+		if err != nil {
+			return nil, account.Classify(err, "list the endpoints of VPC %s", n.vpc)
+		}
+		for _, e := range out.VpcEndpoints {
+			// What is deleted is not left to a filter alone.
+			if aws.ToString(e.VpcId) != n.vpc || tagsOf(e.Tags)[managedByGuardDuty] != "true" {
+				continue
+			}
+			id := aws.ToString(e.VpcEndpointId)
+			items = append(items, item{what: "VPC endpoint " + id, remove: func(ctx context.Context) error {
+				_, err := n.api.DeleteVpcEndpoints(ctx, &ec2.DeleteVpcEndpointsInput{VpcEndpointIds: []string{id}})
+				return err
+			}})
+		}
+	}
+	return items, nil
+}
+
+// interfaces finds those that the VPC CNI left behind when its nodes went first (aws-traps.md, row 6.4).
+func (n network) interfaces(ctx context.Context) ([]item, error) {
+	input := &ec2.DescribeNetworkInterfacesInput{Filters: []types.Filter{
+		tag("cluster.k8s.amazonaws.com/name", n.cluster),
+		{Name: aws.String("status"), Values: []string{"available"}},
+	}}
+	var items []item
+	for page := ec2.NewDescribeNetworkInterfacesPaginator(n.api, input); page.HasMorePages(); {
+		out, err := page.NextPage(ctx)
+		if err != nil {
+			return nil, account.Classify(err, "list the network interfaces of cluster %s", n.cluster)
+		}
+		for _, i := range out.NetworkInterfaces {
+			if i.Status != types.NetworkInterfaceStatusAvailable || !ofCluster(n.cluster, tagsOf(i.TagSet)) {
+				continue
+			}
+			id := aws.ToString(i.NetworkInterfaceId)
+			items = append(items, item{what: "network interface " + id, remove: func(ctx context.Context) error {
+				_, err := n.api.DeleteNetworkInterface(ctx, &ec2.DeleteNetworkInterfaceInput{NetworkInterfaceId: &id})
+				return err
+			}})
+		}
+	}
+	return items, nil
+}
+
+// groups finds the security groups of the load balancer controller and those that EKS leaves behind
+// (aws-traps.md, row 6.3). Those of a stack are the stack's.
+func (n network) groups(ctx context.Context) ([]item, error) {
+	var items []item
+	seen := map[string]bool{}
+	for _, filters := range n.groupFilters() {
+		input := &ec2.DescribeSecurityGroupsInput{Filters: filters}
+		for page := ec2.NewDescribeSecurityGroupsPaginator(n.api, input); page.HasMorePages(); {
+			out, err := page.NextPage(ctx)
+			if err != nil {
+				return nil, account.Classify(err, "list the security groups of cluster %s", n.cluster)
+			}
+			for _, g := range out.SecurityGroups {
+				id := aws.ToString(g.GroupId)
+				tags := tagsOf(g.Tags)
+				ours := ofCluster(n.cluster, tags) || tags[managedByGuardDuty] == "true" && aws.ToString(g.VpcId) == n.vpc
+				if _, ofStack := tags["aws:cloudformation:stack-id"]; seen[id] || ofStack || !ours {
+					continue
+				}
+				seen[id] = true
+				items = append(items, item{what: "security group " + id, remove: func(ctx context.Context) error { return n.removeGroup(ctx, g) }})
+			}
+		}
+	}
+	return items, nil
+}
+
+// removeGroup deletes a group, its own rules first: groups that name each other could not go otherwise.
+func (n network) removeGroup(ctx context.Context, g types.SecurityGroup) error {
+	if len(g.IpPermissions) > 0 {
+		_, err := n.api.RevokeSecurityGroupIngress(ctx, &ec2.RevokeSecurityGroupIngressInput{GroupId: g.GroupId, IpPermissions: g.IpPermissions})
+		if err != nil && !isGone(err) {
+			return err
+		}
+	}
+	if len(g.IpPermissionsEgress) > 0 {
+		_, err := n.api.RevokeSecurityGroupEgress(ctx, &ec2.RevokeSecurityGroupEgressInput{GroupId: g.GroupId, IpPermissions: g.IpPermissionsEgress})
+		if err != nil && !isGone(err) {
+			return err
+		}
+	}
+	_, err := n.api.DeleteSecurityGroup(ctx, &ec2.DeleteSecurityGroupInput{GroupId: g.GroupId})
+	return err
+}
+
+// volumes finds those of the cluster's PersistentVolumes. All of them are data, so they are removed
+// only where Kubernetes has said that it may be (see [Drain]).
+func (n network) volumes(ctx context.Context) ([]item, error) {
+	input := &ec2.DescribeVolumesInput{Filters: []types.Filter{tag("kubernetes.io/cluster/"+n.cluster, "owned")}}
+	var items []item
+	for page := ec2.NewDescribeVolumesPaginator(n.api, input); page.HasMorePages(); {
+		out, err := page.NextPage(ctx)
+		if err != nil {
+			return nil, account.Classify(err, "list the volumes of cluster %s", n.cluster)
+		}
+		for _, v := range out.Volumes {
+			if tagsOf(v.Tags)["kubernetes.io/cluster/"+n.cluster] != "owned" {
+				continue
+			}
+			id := aws.ToString(v.VolumeId)
+			items = append(items, item{what: "volume " + id, remove: func(ctx context.Context) error {
+				_, err := n.api.DeleteVolume(ctx, &ec2.DeleteVolumeInput{VolumeId: &id})
+				return err
+			}})
+		}
+	}
+	return items, nil
+}
+
+// inVPC names the network interfaces that are left in the environment's VPC: those that AWS takes away
+// by itself after what they were for is gone, and those that somebody else has put there.
+func (n network) inVPC(ctx context.Context, function string) (leaving, foreign []string, err error) {
+	if n.vpc == "" {
+		return nil, nil, nil
+	}
+	input := &ec2.DescribeNetworkInterfacesInput{Filters: []types.Filter{n.inside()}}
+	for page := ec2.NewDescribeNetworkInterfacesPaginator(n.api, input); page.HasMorePages(); {
+		out, err := page.NextPage(ctx)
+		if err != nil {
+			return nil, nil, account.Classify(err, "list the network interfaces of VPC %s", n.vpc)
+		}
+		for _, i := range out.NetworkInterfaces {
+			if aws.ToString(i.VpcId) != n.vpc {
+				continue
+			}
+			what := fmt.Sprintf("network interface %s (%s)", aws.ToString(i.NetworkInterfaceId), aws.ToString(i.Description))
+			if n.leaves(i, function) {
+				leaving = append(leaving, what)
+			} else {
+				foreign = append(foreign, what)
+			}
+		}
+	}
+	return leaving, foreign, nil
+}
+
+// leaves reports whether the interface is one that goes by itself: Lambda's after 20 to 45 minutes
+// (aws-traps.md, row 6.2), those of the control plane, of nodes, of NAT gateways, of endpoints and of
+// the cluster's load balancers sooner.
+func (n network) leaves(i types.NetworkInterface, function string) bool {
+	description := aws.ToString(i.Description)
+	if i.InterfaceType == types.NetworkInterfaceTypeNatGateway || i.InterfaceType == types.NetworkInterfaceTypeVpcEndpoint {
+		return true
+	}
+	return ofCluster(n.cluster, tagsOf(i.TagSet)) || description == "Amazon EKS "+n.cluster || strings.HasPrefix(description, "aws-K8S-") ||
+		strings.HasPrefix(description, "AWS Lambda VPC ENI-"+function) ||
+		strings.HasPrefix(description, "ELB app/k8s-") || strings.HasPrefix(description, "ELB net/k8s-") || classic.MatchString(description)
+}
+
+// classic is the interface of a load balancer that Kubernetes' own controller has made: it is called
+// "a" and the Service's unique id without hyphens.
+var classic = regexp.MustCompile("^ELB a[0-9a-f]{31}$")
+
+func tagsOf(list []types.Tag) map[string]string {
+	tags := map[string]string{}
+	for _, t := range list {
+		tags[aws.ToString(t.Key)] = aws.ToString(t.Value)
+	}
+	return tags
+}

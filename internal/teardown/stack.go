@@ -1,0 +1,73 @@
+package teardown
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/harmonix-eks/environment-provider/internal/environment"
+	"github.com/harmonix-eks/environment-provider/internal/fault"
+	"github.com/harmonix-eks/environment-provider/internal/stack"
+	"github.com/harmonix-eks/environment-provider/internal/stage"
+	"github.com/harmonix-eks/environment-provider/internal/target"
+)
+
+// StackInput is the input of a state that deletes a stack: the state says which.
+type StackInput struct {
+	stage.Input
+	// State is the state's own name.
+	Stage string `json:"stage"`
+}
+
+// StageName is the name that causes and logs show.
+func (in StackInput) StageName() string { return in.Stage }
+
+// DeleteStack is the stage behind the states that delete one stack each.
+type DeleteStack struct{ connector target.Connector }
+
+// NewDeleteStack returns the stage.
+func NewDeleteStack(c target.Connector) *DeleteStack { return &DeleteStack{connector: c} }
+
+// stackOf names the stack that a state deletes.
+func stackOf(state string, n environment.Names) (string, error) {
+	name, ok := map[string]string{
+		"DeleteKubectl":    n.KubectlStack,
+		"DeleteCapacity":   n.CapacityStack,
+		"DeleteAddonRoles": n.AddonRolesStack,
+		"DeleteCluster":    n.ClusterStack,
+		"DeleteEgress":     n.EgressStack,
+		"DeleteNetwork":    n.NetworkStack,
+		"DeleteIdentity":   n.IdentityStack,
+		"DeleteProvider":   n.ProviderStack,
+	}[state]
+	if !ok {
+		return "", fault.New(fault.Internal, "no stack is known to state %q", state)
+	}
+	return name, nil
+}
+
+// Run deletes the state's stack. One that is not there is as good as deleted.
+func (d *DeleteStack) Run(ctx context.Context, in StackInput) (*environment.Removal, error) {
+	name, err := stackOf(in.Stage, in.State.Names)
+	if err != nil {
+		return nil, err
+	}
+	t, err := target.Connect(ctx, d.connector, in.Input)
+	if err != nil {
+		return nil, err
+	}
+	removal := stack.Removal{
+		Name: name, ID: in.State.Survey.StackID(name),
+		Execution: in.State.Execution.ARN, Since: in.Entered,
+	}
+	if in.State.Bootstrap != nil {
+		removal.RoleARN = in.State.Bootstrap.ServiceRoleARN
+	}
+	section := empty()
+	if section.Change, err = t.Stacks.Delete(ctx, removal); err != nil {
+		return nil, err
+	}
+	if section.Change == environment.Deleted {
+		section.Removed = []string{fmt.Sprintf("stack %s", name)}
+	}
+	return section, nil
+}

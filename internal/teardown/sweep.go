@@ -1,0 +1,153 @@
+package teardown
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/aws/smithy-go"
+
+	"github.com/harmonix-eks/environment-provider/internal/account"
+	"github.com/harmonix-eks/environment-provider/internal/environment"
+	"github.com/harmonix-eks/environment-provider/internal/fault"
+)
+
+// item is one of the environment's resources outside of its stacks.
+type item struct {
+	// what names it for people: its kind and its id.
+	what   string
+	remove func(context.Context) error
+}
+
+// finder looks for the environment's resources of one kind.
+type finder func(context.Context) ([]item, error)
+
+// found lists what the finders find, by name.
+func found(ctx context.Context, finders []finder) ([]string, error) {
+	list := []string{}
+	for _, find := range finders {
+		items, err := find(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, i := range items {
+			list = append(list, i.what)
+		}
+	}
+	return list, nil
+}
+
+// sweep is what became of the items that were found so far.
+type sweep struct {
+	removed map[string]bool
+	// held are the reasons why something could not go yet, and refused why it cannot.
+	held, refused map[string]string
+}
+
+func newSweep() *sweep {
+	return &sweep{removed: map[string]bool{}, held: map[string]string{}, refused: map[string]string{}}
+}
+
+// run removes what the finders find, in their order, and looks again until nothing is left that could
+// be removed. What something still holds on to is [fault.InProgress].
+func (s *sweep) run(ctx context.Context, finders ...finder) error {
+	// The second pass confirms the first. More than two are of use where one kind waits for another.
+	for range len(finders) + 1 {
+		clear(s.held)
+		again := false
+		for _, find := range finders {
+			items, err := find(ctx)
+			if err != nil {
+				return err
+			}
+			for _, i := range items {
+				if _, no := s.refused[i.what]; no {
+					continue
+				}
+				again = true
+				if err := s.remove(ctx, i); err != nil {
+					return err
+				}
+			}
+		}
+		if !again {
+			return nil
+		}
+	}
+	for _, what := range slices.Sorted(maps.Keys(s.held)) {
+		return fault.New(fault.InProgress, "%s cannot be removed yet: %s", what, s.held[what])
+	}
+	return fault.New(fault.InProgress, "what was removed is still seen")
+}
+
+// remove removes one item. Only an error that has nothing to do with the item is returned.
+func (s *sweep) remove(ctx context.Context, i item) error {
+	err := i.remove(ctx)
+	switch {
+	case err == nil, isGone(err):
+		s.removed[i.what] = true
+	case isHeld(err):
+		s.held[i.what] = err.Error()
+	case account.Classify(err, "remove").(*fault.Error).Code.Retried(): //nolint:errorlint // made here
+		return account.Classify(err, "remove %s", i.what)
+	default:
+		s.refused[i.what] = err.Error()
+	}
+	return nil
+}
+
+// section is the outcome. What is still held when patience has ended is orphaned.
+func (s *sweep) section() *environment.Removal {
+	r := empty()
+	for what, why := range s.held {
+		r.Orphaned = append(r.Orphaned, environment.Leftover{What: what, Why: why})
+	}
+	for what, why := range s.refused {
+		r.Orphaned = append(r.Orphaned, environment.Leftover{What: what, Why: why})
+	}
+	slices.SortFunc(r.Orphaned, func(a, b environment.Leftover) int { return strings.Compare(a.What, b.What) })
+	for _, what := range slices.Sorted(maps.Keys(s.removed)) {
+		if _, held := s.held[what]; !held {
+			r.Removed = append(r.Removed, what)
+		}
+	}
+	if len(r.Removed) > 0 {
+		r.Change = environment.Deleted
+	}
+	return r
+}
+
+// empty is a section of nothing done.
+func empty() *environment.Removal {
+	return &environment.Removal{
+		Progress: environment.Progress{Change: environment.Unchanged},
+		Removed:  []string{}, Kept: []environment.Leftover{}, Orphaned: []environment.Leftover{},
+	}
+}
+
+// isGone reports whether AWS says that the resource does not exist.
+func isGone(err error) bool {
+	code := codeOf(err)
+	return strings.HasSuffix(code, "NotFound") || strings.HasSuffix(code, "NotFoundException")
+}
+
+// isHeld reports whether something holds on to the resource and may let go of it.
+func isHeld(err error) bool {
+	code := codeOf(err)
+	if code == "InvalidParameterValue" { // what EC2 says of an interface, and of much else
+		return strings.Contains(err.Error(), "in use")
+	}
+	return slices.Contains([]string{
+		"DependencyViolation", "ResourceInUse", "ResourceInUseException", "VolumeInUse", "InvalidNetworkInterface.InUse", "OperationAbortedException",
+	}, code)
+}
+
+func codeOf(err error) string {
+	var api smithy.APIError
+	if errors.As(err, &api) {
+		return api.ErrorCode()
+	}
+	return ""
+}
