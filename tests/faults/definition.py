@@ -30,9 +30,9 @@ def document() -> dict[str, Any]:
 
 @functools.cache
 def tasks() -> dict[str, Task]:
-    """The Task states of making an environment by name, and the failure's recorder."""
+    """The Task states by name, but for those that only a removal goes through."""
     found = {}
-    applying = {stage.name for stage in stages()} | {"RecordFailure"}
+    removing = {stage.name for stage in stages("delete")} - {stage.name for stage in stages()}
     for name, state in document()["States"].items():
         if state["Type"] == "Task":
             found[name] = Task(name, None, None, frozenset())
@@ -40,7 +40,7 @@ def tasks() -> dict[str, Task]:
             for inner, of_branch in branch["States"].items():
                 if of_branch["Type"] == "Task":
                     found[inner] = Task(inner, name, state["Next"], _after(branch["States"], inner))
-    return {name: task for name, task in found.items() if name in applying}
+    return {name: task for name, task in found.items() if name not in removing}
 
 
 def _after(states: dict[str, Any], name: str) -> frozenset[str]:
