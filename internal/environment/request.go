@@ -5,7 +5,7 @@ package environment
 // can be carried from the form to the request without a translation; what Harmonix does not ask
 // for has a default, set by [Request.WithDefaults].
 type Request struct {
-	// Operation says what to do: only "apply" so far.
+	// Operation says what to do: "apply", "plan" or "delete".
 	Operation string `json:"operation,omitempty"`
 	// Name and Prefix identify the environment within its account and region.
 	Name   string `json:"name"`

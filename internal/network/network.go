@@ -56,7 +56,7 @@ func (s *Stage) Run(ctx context.Context, in stage.Input) (*environment.Network, 
 	if err != nil {
 		return nil, err
 	}
-	out, err := engine.Converge(ctx, t.Spec(name, templates.Network, parameters))
+	out, err := t.Converge(ctx, name, templates.Network, parameters)
 	if err != nil {
 		return nil, err
 	}

@@ -56,7 +56,7 @@ type check struct {
 	look func(ctx context.Context, s subject) ([]finding.Finding, error)
 }
 
-// checks are all of them, each with a file of its own.
+// checks are all of them, grouped by file.
 func checks() []check {
 	return []check{
 		{what: "changes of what cannot change", look: changes},

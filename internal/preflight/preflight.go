@@ -2,7 +2,7 @@
 // or says everything that is wrong with it before anything is created. It reads and never writes,
 // and it must not know what the stages make of the request.
 //
-// Each concern has a file of its own with a [check]; report.go joins what they find.
+// The checks are grouped by file; report.go joins what they find.
 package preflight
 
 import (

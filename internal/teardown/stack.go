@@ -14,7 +14,7 @@ import (
 // StackInput is the input of a state that deletes a stack: the state says which.
 type StackInput struct {
 	stage.Input
-	// State is the state's own name.
+	// Stage is the state's own name.
 	Stage string `json:"stage"`
 }
 

@@ -59,7 +59,7 @@ CASES: dict[str, tuple[dict[str, Any], list[str]]] = {
     "capitals in the name": ({"name": "Development"}, ['/name: got "Development"', 'did you mean "development"?']),
     "capitals in the prefix": ({"prefix": "OPA"}, ['/prefix: got "OPA"', 'did you mean "opa"?']),
     "names too long together": ({"name": "a" * 30, "prefix": "b" * 30}, ["36"]),
-    "operation that is not built yet": ({"operation": "delete"}, ["/operation", "not supported by this version"]),
+    "operation that there is not": ({"operation": "destroy"}, ["/operation"]),
     "several at once": (
         {"name": "My Env", "cidr": "10.0.0.7/24", "awsRegion": "moon-1", "nodeType": "SPOT", "kubernetesversion": "1.36"},
         ["5 things are wrong", "/name: ", "/cidr: ", "/awsRegion: ", "/nodeType: ", "/kubernetesversion: "],
