@@ -42,6 +42,16 @@ type subject struct {
 	live string
 }
 
+// made reports whether anything of the environment is there; the bootstrap stack is everybody's.
+func (s subject) made() bool {
+	for name := range s.stacks {
+		if name != s.names.BootstrapStack {
+			return true
+		}
+	}
+	return s.live != ""
+}
+
 // exists reports whether the stack called name is there: what it makes need not be room for again.
 func (s subject) exists(name string) bool {
 	_, ok := s.stacks[name]

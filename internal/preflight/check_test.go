@@ -9,6 +9,7 @@ import (
 	"github.com/aws/smithy-go"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/harmonix-eks/environment-provider/internal/environment"
 	"github.com/harmonix-eks/environment-provider/internal/fault"
 	"github.com/harmonix-eks/environment-provider/internal/finding"
 	"github.com/harmonix-eks/environment-provider/internal/stack"
@@ -81,6 +82,11 @@ func TestRefuse(t *testing.T) {
 		"Both": {
 			"everything at once, errors first", []finding.Finding{odd, wrong, full}, subject{}, "PreflightFailed",
 			"2 things stand in the way; nothing was created:\n- full\n- /name: bad\n- warning: /cidr: odd",
+		},
+		"Shared": {
+			"the bootstrap stack is no environment's", []finding.Finding{full},
+			subject{names: environment.Names{BootstrapStack: "EKS-ENV-Bootstrap"}, stacks: map[string]stack.Description{"EKS-ENV-Bootstrap": {}}},
+			"PreflightFailed", "1 thing stands in the way; nothing was created:\n- full",
 		},
 		"Exists": {"an environment that exists was not created now", []finding.Finding{wrong}, there, "InvalidRequest", "1 thing is wrong with the request; the environment was not changed:\n- /name: bad"},
 	}

@@ -19,7 +19,7 @@ func refuse(report []finding.Finding, s subject) error {
 		return nil
 	}
 	so := "nothing was created"
-	if len(s.stacks) > 0 || s.live != "" {
+	if s.made() {
 		so = "the environment was not changed"
 	}
 	f := &fault.Error{Code: classOfAll(errors), Field: errors[0].Field, Findings: slices.Concat(errors, warnings)}

