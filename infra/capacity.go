@@ -32,7 +32,11 @@ func capacityManaged(t *template) {
 	desired := t.number("DesiredSize", "Number of nodes: the requested one at the start, the live one in every update")
 	maxSize := t.number("MaxSize", "Largest number of nodes")
 	number := t.optional("MaxUnavailable", "How many nodes may be missing during an update; empty: a percentage of them may")
-	percentage := t.optional("MaxUnavailablePercentage", "Which percentage of the nodes may be missing during an update; empty: a number of them may")
+	// Its default is what holds where neither is given, since EKS takes one of the two.
+	percentage := t.parameter("MaxUnavailablePercentage", awscdk.CfnParameterProps{
+		Description: jsii.String("Which percentage of the nodes may be missing during an update; empty: a number of them may"),
+		Default:     "33",
+	}).ValueAsString()
 	one := t.when("OneInstanceType", awscdk.Fn_ConditionNot(empty(instanceType)))
 	byNumber := t.when("UnavailableByNumber", awscdk.Fn_ConditionNot(empty(number)))
 
