@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from demo import given
+from demo.cloud import Cloud
 from e2e.provider import Execution, Provider, Request, example
 from e2e.world import World
 from localcloud import snapshot
@@ -101,3 +103,17 @@ def test_deleting_again_finds_nothing(provider: Provider, world: World, life: Li
     result = provider.run(deletion(life.request)).succeeded().result
     assert (result["changed"], result["removed"], result["kept"], result["orphaned"]) == (False, [], [], [])
     assert traces(before, snapshot.take(world.layout)) == []
+
+
+def test_vpc_of_others_is_as_before(cloud: Cloud, provider: Provider, world: World) -> None:
+    # Managed nodes, so that a node group and its instances come and go in it too.
+    request = given.provide(cloud, example("shared-vpc", name="tenant", clusterAdminRole=None))
+    before = world.network()
+    provider.run(request).succeeded()
+    assert snapshot.differences(before, {key: value for key, value in world.network().items() if key in before}) != []  # tags were asked for
+    result = provider.run(deletion(request)).succeeded().result
+    assert result["orphaned"] == []
+    after = world.network()
+    # MiniStack keeps the tags of what is gone; nothing can be read by them.
+    new = {key for key in after.keys() - before.keys() if not key.startswith("ec2._tags/")}
+    assert snapshot.differences(before, {key: value for key, value in after.items() if key in before or key in new}) == []
