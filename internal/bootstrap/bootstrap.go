@@ -53,14 +53,12 @@ func (s *Stage) Run(ctx context.Context, in stage.Input) (*environment.Bootstrap
 	} else if err := t.CheckFixed(ctx); err != nil {
 		return nil, err
 	}
-	boundary, err := s.boundary(ctx, t.Stacks, in.State)
-	if err != nil {
-		return nil, err
-	}
 	spec := t.Spec(in.State.Names.BootstrapStack, templates.Bootstrap, map[string]string{
 		"PlatformAccount":     s.options.PlatformAccount,
-		"PermissionsBoundary": boundary,
+		"PermissionsBoundary": in.State.Request.PermissionsBoundary,
 	})
+	// Environments share the service role: the request that makes it bounds it.
+	spec.Given = []string{"PermissionsBoundary"}
 	// The stack outlives the environment that happens to make it and belongs to none.
 	spec.Tags = nil
 	// It makes the service role, so it cannot be made with it. A role and a bucket take seconds.
@@ -107,19 +105,6 @@ func section(progress environment.Progress, outputs map[string]string) *environm
 		ServiceRoleARN: outputs["ServiceRoleArn"],
 		ArtifactBucket: outputs["ArtifactBucket"],
 	}
-}
-
-// boundary is the permissions boundary of the service role: the request's if it makes the role, and the
-// role's own otherwise. Environments share the role, so none of them changes it for the others.
-func (s *Stage) boundary(ctx context.Context, stacks describer, st environment.State) (string, error) {
-	live, found, err := stacks.Describe(ctx, st.Names.BootstrapStack)
-	if err != nil {
-		return "", err
-	}
-	if found && live.Kept() {
-		return live.Parameters["PermissionsBoundary"], nil
-	}
-	return st.Request.PermissionsBoundary, nil
 }
 
 type reader interface {

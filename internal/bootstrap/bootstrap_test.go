@@ -27,28 +27,6 @@ func (l live) Describe(context.Context, string) (stack.Description, bool, error)
 	return stack.Description{Status: l.status, Parameters: map[string]string{"PermissionsBoundary": l.boundary}}, l.status != "", nil
 }
 
-func TestBoundary(t *testing.T) {
-	cases := map[string]struct {
-		reason, asked string
-		live          live
-		want          string
-	}{
-		"New":     {"the request that makes the role bounds it", "arn:a", live{}, "arn:a"},
-		"Gone":    {"a stack that is made anew keeps nothing", "arn:a", live{types.StackStatusRollbackComplete, "arn:b"}, "arn:a"},
-		"Other":   {"another environment's request does not change the shared role", "arn:a", live{types.StackStatusCreateComplete, "arn:b"}, "arn:b"},
-		"None":    {"nor does it take the boundary away", "", live{types.StackStatusUpdateComplete, "arn:b"}, "arn:b"},
-		"Without": {"nor does it bound one that has none", "arn:a", live{types.StackStatusCreateComplete, ""}, ""},
-	}
-	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			got, err := New(nil, Options{}).boundary(t.Context(), tc.live, environment.State{Request: environment.Request{PermissionsBoundary: tc.asked}})
-			if got != tc.want || err != nil {
-				t.Errorf("%s: got %q, %v, want %q", tc.reason, got, err, tc.want)
-			}
-		})
-	}
-}
-
 // events is a stack whose last event was at a time, or that is not read at all.
 type events struct {
 	t    *testing.T

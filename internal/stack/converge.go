@@ -153,6 +153,7 @@ func (c *convergence) update(ctx context.Context, live Description) (done bool, 
 	if err := c.spec.checkFixed(live); err != nil {
 		return false, err
 	}
+	c.spec = c.spec.with(live)
 	steps, err := c.pending(ctx, live)
 	if err != nil {
 		return false, err

@@ -60,6 +60,7 @@ func (c *convergence) rehearseUpdate(ctx context.Context, live Description, know
 	if err := c.spec.checkFixed(live); err != nil {
 		return Outcome{}, err
 	}
+	c.spec = c.spec.with(live)
 	d, err := c.compare(ctx, live)
 	if err != nil {
 		return Outcome{}, err

@@ -84,6 +84,17 @@ func (s Spec) checkFixed(live Description) error {
 	return nil
 }
 
+// with is the spec with the parameters that the stack was given.
+func (s Spec) with(live Description) Spec {
+	s.Parameters = maps.Clone(s.Parameters)
+	for _, name := range s.Given {
+		if have, known := live.Parameters[name]; known {
+			s.Parameters[name] = have
+		}
+	}
+	return s
+}
+
 // createInput is the call that makes the stack.
 func (s Spec) createInput(token string) *cloudformation.CreateStackInput {
 	return &cloudformation.CreateStackInput{

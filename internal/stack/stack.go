@@ -64,6 +64,9 @@ type Spec struct {
 	// Fixed are parameters that decide what the stack holds: a spec that changes one on a sound
 	// stack is refused (aws-traps.md, rows 1.1 to 1.3).
 	Fixed []string
+	// Given are parameters that keep the value that the stack was made with, whatever the spec says: of
+	// several that share a stack, and may make it at the same moment, none changes them for the others.
+	Given []string
 	// Policy is the stack policy. Empty leaves the stack's policy as it is.
 	Policy string
 	// Execution and Since are one run: the execution's ARN, and the time its state was entered,

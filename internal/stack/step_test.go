@@ -237,6 +237,31 @@ func TestFixed(t *testing.T) {
 	}
 }
 
+func TestGiven(t *testing.T) {
+	cases := map[string]struct {
+		reason string
+		looks  []*types.Stack
+		calls  []string
+	}{
+		"Other":  {"another's stack is left as it was made", []*types.Stack{live("CREATE_COMPLETE", cidr("10.9.0.0/16"))}, nil},
+		"Moving": {"also when another is making it", []*types.Stack{live("CREATE_IN_PROGRESS", cidr("10.9.0.0/16")), live("CREATE_COMPLETE", cidr("10.9.0.0/16"))}, nil},
+		"Failed": {"a stack that is made anew keeps nothing", []*types.Stack{live("ROLLBACK_COMPLETE", cidr("10.9.0.0/16")), nil, live("CREATE_COMPLETE", created(after))}, []string{"DeleteStack", "CreateStack"}},
+	}
+	for n, tc := range cases {
+		t.Run(n, func(t *testing.T) {
+			s := spec()
+			s.Given = []string{"VpcCidr", "NotThere"}
+			c := &cloud{looks: tc.looks}
+			if _, err := c.engine(t).Converge(t.Context(), s); err != nil {
+				t.Errorf("%s: %v", tc.reason, err)
+			}
+			if diff := cmp.Diff(tc.calls, c.calls); diff != "" {
+				t.Errorf("%s: calls: -want +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
 func TestKept(t *testing.T) {
 	gone := []types.StackStatus{
 		"CREATE_FAILED", "ROLLBACK_IN_PROGRESS", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_IN_PROGRESS", "DELETE_COMPLETE", "DELETE_FAILED", "REVIEW_IN_PROGRESS",

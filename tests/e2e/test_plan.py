@@ -152,8 +152,8 @@ def _added_later(story: Story, stage: str) -> set[str]:
 @pytest.fixture(scope="module")
 def rest(world: World, provider: Provider, examples: dict[str, Environment]) -> tuple[dict[str, Planned], Planned]:
     """Plans of what is there, and of what cannot be, all at once between two snapshots."""
-    # The tests of node options have changed theirs by now.
-    requests = {name: environment.request for name, environment in examples.items() if name != "node-options"}
+    # The tests of node options and selectors have changed theirs by now.
+    requests = {name: environment.request for name, environment in examples.items() if name not in ("node-options", "other-region")}
     requests["refused"] = examples["managed-nodes"].request | {"cidr": "10.99.0.0/20"}
     before = snapshot.take(world.layout)
     started = {name: provider.start(request | {"operation": "plan"}) for name, request in requests.items()}
