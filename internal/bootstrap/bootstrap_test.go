@@ -17,16 +17,6 @@ var (
 	_ describer = (*stack.Engine)(nil)
 )
 
-// live is the bootstrap stack, if it exists.
-type live struct {
-	status   types.StackStatus
-	boundary string
-}
-
-func (l live) Describe(context.Context, string) (stack.Description, bool, error) {
-	return stack.Description{Status: l.status, Parameters: map[string]string{"PermissionsBoundary": l.boundary}}, l.status != "", nil
-}
-
 // events is a stack whose last event was at a time, or that is not read at all.
 type events struct {
 	t    *testing.T
