@@ -14,6 +14,9 @@ type Execution struct {
 	StartTime time.Time `json:"startTime"`
 }
 
+// Seconds is the time from the execution's start to now, to a tenth.
+func (e Execution) Seconds(now time.Time) float64 { return tenths(now.Sub(e.StartTime)) }
+
 // ConsoleURL is the execution's page in the Step Functions console.
 func (e Execution) ConsoleURL() string {
 	region := "us-east-1"

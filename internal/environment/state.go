@@ -73,8 +73,11 @@ type Progress struct {
 
 // SetSeconds records how long the stage took.
 func (p *Progress) SetSeconds(took time.Duration) {
-	p.Seconds = math.Round(took.Seconds()*10) / 10
+	p.Seconds = tenths(took)
 }
+
+// tenths is a duration in seconds, to a tenth.
+func tenths(d time.Duration) float64 { return math.Round(d.Seconds()*10) / 10 }
 
 // Lock is the section of the stage of that name: the environment is this execution's alone, except
 // in a plan, which takes no lock.

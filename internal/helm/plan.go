@@ -6,6 +6,7 @@ import (
 
 	"helm.sh/helm/v3/pkg/chartutil"
 	helmrelease "helm.sh/helm/v3/pkg/release"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/harmonix-eks/environment-provider/internal/kube"
 )
@@ -51,26 +52,14 @@ func (c *Client) Plan(ctx context.Context, chart *Chart, wanted Release) ([]kube
 
 // planDefinitions plans the chart's CustomResourceDefinitions.
 func (o *operation) planDefinitions(ctx context.Context) ([]kube.Planned, error) {
-	if o.wanted.SkipCRDs || !o.wanted.UpgradeCRDs {
-		return nil, nil
-	}
-	content, err := o.chart.load()
+	var all []kube.Planned
+	err := o.eachDefinition(func(object *unstructured.Unstructured) error {
+		planned, err := o.cluster.Plan(ctx, object, kube.WriteOptions{SkipValidation: true})
+		all = append(all, planned)
+		return err
+	})
 	if err != nil {
 		return nil, err
-	}
-	var all []kube.Planned
-	for _, definition := range content.CRDObjects() {
-		objects, err := objectsOf(definition.File.Data)
-		if err != nil {
-			return nil, invalid("Chart", "the chart's %s cannot be read: %s", definition.Filename, oneLine(err.Error()))
-		}
-		for _, object := range objects {
-			planned, err := o.cluster.Plan(ctx, object, kube.WriteOptions{SkipValidation: true})
-			if err != nil {
-				return nil, err
-			}
-			all = append(all, planned)
-		}
 	}
 	return all, nil
 }

@@ -316,28 +316,37 @@ func (o *operation) values() map[string]any {
 // definitions applies the chart's CustomResourceDefinitions, where that is asked for. Before the
 // first installation as well: what Helm creates itself looks like another's on the next apply.
 func (o *operation) definitions(ctx context.Context) ([]kube.Result, error) {
+	var results []kube.Result
+	err := o.eachDefinition(func(object *unstructured.Unstructured) error {
+		change, err := o.cluster.Apply(ctx, object, kube.WriteOptions{SkipValidation: true})
+		results = append(results, kube.Result{Object: kube.Describe(object), Change: change, Err: err})
+		return err
+	})
+	return results, err
+}
+
+// eachDefinition visits the chart's CustomResourceDefinitions, where they are to be applied, until a
+// visit fails.
+func (o *operation) eachDefinition(visit func(*unstructured.Unstructured) error) error {
 	if o.wanted.SkipCRDs || !o.wanted.UpgradeCRDs {
-		return nil, nil
+		return nil
 	}
 	content, err := o.chart.load()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var results []kube.Result
 	for _, definition := range content.CRDObjects() {
 		objects, err := objectsOf(definition.File.Data)
 		if err != nil {
-			return results, invalid("Chart", "the chart's %s cannot be read: %s", definition.Filename, oneLine(err.Error()))
+			return invalid("Chart", "the chart's %s cannot be read: %s", definition.Filename, oneLine(err.Error()))
 		}
 		for _, object := range objects {
-			change, err := o.cluster.Apply(ctx, object, kube.WriteOptions{SkipValidation: true})
-			results = append(results, kube.Result{Object: kube.Describe(object), Change: change, Err: err})
-			if err != nil {
-				return results, err
+			if err := visit(object); err != nil {
+				return err
 			}
 		}
 	}
-	return results, nil
+	return nil
 }
 
 // objectsOf reads the documents of a YAML file.

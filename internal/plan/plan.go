@@ -4,7 +4,6 @@ package plan
 
 import (
 	"context"
-	"math"
 	"time"
 
 	"github.com/harmonix-eks/environment-provider/internal/cost"
@@ -64,7 +63,7 @@ func Run(_ context.Context, in stage.Input) (*Result, error) {
 		AccountID:   s.Request.AccountID,
 		Region:      s.Request.Region,
 		Complete:    true,
-		Seconds:     math.Round(time.Since(s.Execution.StartTime).Seconds()*10) / 10,
+		Seconds:     s.Execution.Seconds(time.Now()),
 		Findings:    append(append([]finding.Finding{}, s.Findings...), held(s)...),
 		Cost:        cost.Of(s),
 		ConsoleURL:  s.Execution.ConsoleURL(),

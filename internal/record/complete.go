@@ -2,7 +2,6 @@ package record
 
 import (
 	"context"
-	"math"
 	"time"
 
 	"github.com/harmonix-eks/environment-provider/internal/cost"
@@ -95,7 +94,7 @@ func resultOf(s environment.State, now time.Time) *Result {
 		Environment: s.Names.Environment,
 		AccountID:   s.Request.AccountID,
 		Region:      s.Request.Region,
-		Seconds:     math.Round(now.Sub(s.Execution.StartTime).Seconds()*10) / 10,
+		Seconds:     s.Execution.Seconds(now),
 		Cluster: ClusterResult{
 			Name: s.Names.Cluster, ARN: s.Cluster.ARN, Endpoint: s.Cluster.Endpoint,
 			Version: s.Cluster.Version, AdminRoleARN: s.Identity.ClusterAdminRoleARN,
@@ -108,12 +107,19 @@ func resultOf(s environment.State, now time.Time) *Result {
 		Cost:       cost.Of(s),
 		ConsoleURL: s.Execution.ConsoleURL(),
 	}
-	for _, stage := range s.Stages() {
+	result.Stages, result.Changed = stageResults(s.Stages())
+	return result
+}
+
+// stageResults are the stages that have finished, and whether any of them changed anything.
+func stageResults(all []environment.StageProgress) (results []StageResult, changed bool) {
+	results = []StageResult{}
+	for _, stage := range all {
 		if stage.Progress == nil {
 			continue
 		}
-		result.Stages = append(result.Stages, StageResult{Stage: stage.Name, Progress: *stage.Progress})
-		result.Changed = result.Changed || stage.Progress.Change != environment.Unchanged
+		results = append(results, StageResult{Stage: stage.Name, Progress: *stage.Progress})
+		changed = changed || stage.Progress.Change != environment.Unchanged
 	}
-	return result
+	return results, changed
 }

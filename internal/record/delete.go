@@ -2,7 +2,6 @@ package record
 
 import (
 	"context"
-	"math"
 	"slices"
 	"time"
 
@@ -60,20 +59,13 @@ func deleteResultOf(s environment.State, now time.Time) *DeleteResult {
 		Environment: s.Names.Environment,
 		AccountID:   s.Request.AccountID,
 		Region:      s.Request.Region,
-		Seconds:     math.Round(now.Sub(s.Execution.StartTime).Seconds()*10) / 10,
-		Stages:      []StageResult{},
+		Seconds:     s.Execution.Seconds(now),
 		Removed:     []string{},
 		Kept:        []environment.Leftover{},
 		Orphaned:    []environment.Leftover{},
 		ConsoleURL:  s.Execution.ConsoleURL(),
 	}
-	for _, stage := range s.Removals() {
-		if stage.Progress == nil {
-			continue
-		}
-		result.Stages = append(result.Stages, StageResult{Stage: stage.Name, Progress: *stage.Progress})
-		result.Changed = result.Changed || stage.Progress.Change != environment.Unchanged
-	}
+	result.Stages, result.Changed = stageResults(s.Removals())
 	for _, r := range s.RemovalSections() {
 		result.Removed = append(result.Removed, r.Removed...)
 		result.Kept = append(result.Kept, r.Kept...)
