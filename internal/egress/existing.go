@@ -3,7 +3,6 @@ package egress
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
@@ -28,7 +27,7 @@ func runExisting(ctx context.Context, t *target.Target, in stage.Input) (*enviro
 			r := in.State.Request
 			return nil, vpc.Missing(r.VPCID, r.AccountID, r.Region)
 		}
-		endpoints = lacking(v, in.State)
+		endpoints = v.ToMake(in.State.Request)
 	}
 	out, err := t.Converge(ctx, in.State.Names.EgressStack, templates.EgressExisting, ExistingParameters(in.State, endpoints))
 	if err != nil {
@@ -41,15 +40,6 @@ func runExisting(ctx context.Context, t *target.Target, in stage.Input) (*enviro
 		InterfaceEndpoints: endpoints,
 		FlowLogGroup:       out.Outputs["FlowLogGroup"],
 	}, nil
-}
-
-// lacking returns the endpoints that the request names and nobody else has made: a service's name leads
-// to one endpoint of a VPC only (aws-traps.md, row 1.54).
-func lacking(v vpc.VPC, st environment.State) []string {
-	return slices.DeleteFunc(slices.Clone(st.Request.InterfaceEndpoints), func(service string) bool {
-		_, theirs := v.Existing(service, st.Names.Environment)
-		return theirs
-	})
 }
 
 // ExistingParameters are the parameters of the template for an existing VPC, for st with these endpoints.

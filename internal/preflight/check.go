@@ -88,6 +88,7 @@ func checks() []check {
 		{what: "the name of the kubectl function", look: takenFunction},
 		{what: "the names of SSM parameters", look: takenParameters},
 		{what: "the existing VPC", look: existingVPC},
+		{what: "the services of the VPC's endpoints", look: endpointServices},
 	}
 }
 

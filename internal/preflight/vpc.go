@@ -21,3 +21,9 @@ func existingVPC(ctx context.Context, s subject) ([]finding.Finding, error) {
 	earlier := vpc.Earlier(before)
 	return vpc.Survey(ctx, ec2.NewFromConfig(s.config), s.request, earlier, s.live != "")
 }
+
+// endpointServices looks whether the zones of a VPC of the environment's own have the services that it
+// gets interface endpoints for.
+func endpointServices(ctx context.Context, s subject) ([]finding.Finding, error) {
+	return vpc.Offered(ctx, ec2.NewFromConfig(s.config), s.request, s.request.InterfaceEndpoints, s.zones)
+}

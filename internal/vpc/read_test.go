@@ -45,6 +45,15 @@ func (a account) DescribeVpcs(context.Context, *ec2.DescribeVpcsInput, ...func(*
 	}}}, nil
 }
 
+// DescribeVpcEndpointServices has every service that is asked for in every zone of the region.
+func (a account) DescribeVpcEndpointServices(_ context.Context, in *ec2.DescribeVpcEndpointServicesInput, _ ...func(*ec2.Options)) (*ec2.DescribeVpcEndpointServicesOutput, error) {
+	var details []types.ServiceDetail
+	for _, name := range in.Filters[0].Values {
+		details = append(details, types.ServiceDetail{ServiceName: &name, AvailabilityZones: []string{"us-east-1a", "us-east-1b", "us-east-1c"}})
+	}
+	return &ec2.DescribeVpcEndpointServicesOutput{ServiceDetails: details}, nil
+}
+
 func (a account) DescribeVpcAttribute(_ context.Context, in *ec2.DescribeVpcAttributeInput, _ ...func(*ec2.Options)) (*ec2.DescribeVpcAttributeOutput, error) {
 	if in.Attribute == types.VpcAttributeNameEnableDnsSupport {
 		return &ec2.DescribeVpcAttributeOutput{EnableDnsSupport: &types.AttributeBooleanValue{Value: aws.Bool(true)}}, nil

@@ -9,9 +9,15 @@ import (
 	"github.com/harmonix-eks/environment-provider/internal/finding"
 )
 
+// SurveyAPI is what a survey reads of EC2.
+type SurveyAPI interface {
+	API
+	OfferAPI
+}
+
 // Survey reports what stands in the way of r in the VPC that it names. earlier is the subnets of an
 // environment that has been begun, standing says that its cluster is there.
-func Survey(ctx context.Context, api API, r environment.Request, earlier []string, standing bool) ([]finding.Finding, error) {
+func Survey(ctx context.Context, api SurveyAPI, r environment.Request, earlier []string, standing bool) ([]finding.Finding, error) {
 	v, found, err := Read(ctx, api, r.VPCID)
 	if err != nil {
 		return nil, err
@@ -28,7 +34,9 @@ func Survey(ctx context.Context, api API, r environment.Request, earlier []strin
 	if len(choice.Private) == 0 {
 		return report, nil
 	}
-	return append(report, Check(v, choice, r, standing)...), nil
+	report = append(report, Check(v, choice, r, standing)...)
+	offered, err := Offered(ctx, api, r, v.ToMake(r), zonesIn(choice.Private))
+	return append(report, offered...), err
 }
 
 // Earlier returns the subnets that a network stack with these parameters stands in.

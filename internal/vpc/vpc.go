@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"regexp"
 	"slices"
+
+	"github.com/harmonix-eks/environment-provider/internal/environment"
 )
 
 // VPC is what EC2 says about a VPC and what is in it.
@@ -87,6 +89,15 @@ func (v VPC) Existing(service, environment string) (Endpoint, bool) {
 		}
 	}
 	return Endpoint{}, false
+}
+
+// ToMake returns the services that r names and that nobody else has made an endpoint for: a service's
+// name leads to one endpoint of a VPC only (aws-traps.md, row 1.54).
+func (v VPC) ToMake(r environment.Request) []string {
+	return slices.DeleteFunc(slices.Clone(r.InterfaceEndpoints), func(service string) bool {
+		_, theirs := v.Existing(service, environment.NamesOf(r).Environment)
+		return theirs
+	})
 }
 
 // environmentTag marks what an environment's stacks made.

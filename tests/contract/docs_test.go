@@ -61,10 +61,10 @@ func TestDocumentedJSON(t *testing.T) {
 	}
 }
 
-// link is a reference from one document to a file of the repository.
-var link = regexp.MustCompile(`\]\(([\w./-]+)(?:#[^)]*)?\)`)
+// link is a reference from one document to a file of the repository, a heading, or both.
+var link = regexp.MustCompile(`\]\(([\w./-]*)(?:#([^)]*))?\)`)
 
-// TestDocumentedLinks follows every relative link of the documents.
+// TestDocumentedLinks follows every relative link of the documents, to the heading that it names.
 func TestDocumentedLinks(t *testing.T) {
 	for _, file := range append(documents(t), "CHANGELOG.md") {
 		text, err := os.ReadFile(filepath.Join(root, file))
@@ -72,11 +72,37 @@ func TestDocumentedLinks(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, match := range link.FindAllStringSubmatch(string(text), -1) {
-			if _, err := os.Stat(filepath.Join(root, filepath.Dir(file), match[1])); err != nil {
+			target := filepath.Join(root, filepath.Dir(file), match[1])
+			if match[1] == "" {
+				target = filepath.Join(root, file)
+			}
+			if _, err := os.Stat(target); err != nil {
 				t.Errorf("%s: the link to %s leads nowhere", file, match[1])
+			} else if match[2] != "" && !slices.Contains(anchors(t, target), match[2]) {
+				t.Errorf("%s: %s has no heading #%s", file, filepath.Base(target), match[2])
 			}
 		}
 	}
+}
+
+var (
+	heading     = regexp.MustCompile("(?m)^#+ +(.*)$|<a (?:id|name)=\"([^\"]+)\"")
+	punctuation = regexp.MustCompile(`[^\pL\pN _-]`)
+)
+
+// anchors are the names that GitHub gives to the headings of a document, and those that it declares.
+func anchors(t *testing.T, file string) []string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []string
+	for _, match := range heading.FindAllStringSubmatch(string(text), -1) {
+		name := punctuation.ReplaceAllString(strings.ToLower(match[1]), "")
+		all = append(all, strings.ReplaceAll(name, " ", "-")+match[2])
+	}
+	return all
 }
 
 // documents lists the documents that readers copy from.

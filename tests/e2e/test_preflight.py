@@ -72,6 +72,14 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], str, str, list[str]]] = {
     "an instance type without a zone": (
         {"notOffered": {"m5.large": ["us-east-1a", "us-east-1b", "us-east-1c"]}}, {}, "InstanceTypeUnknown", "/instanceType", ["m5.large"],
     ),
+    "an endpoint's service that a zone does not have": (
+        {"notOffered": {"ecr.dkr": ["us-east-1b"]}}, {"apiAccess": "private"}, "EndpointNotOffered", "/interfaceEndpoints",
+        ["for ecr.dkr in us-east-1b", "without ecr.dkr"],
+    ),
+    "an endpoint's service that the region does not have": (
+        {"notOffered": {"sts": ["us-east-1a", "us-east-1b", "us-east-1c"]}}, {"interfaceEndpoints": ["sts"]}, "EndpointNotOffered",
+        "/interfaceEndpoints", ["no interface endpoint for sts in us-east-1"],
+    ),
     "nodes too small for what runs on each": (
         {}, {"instanceType": "t3.micro", "nodeGroupMinSize": 1, "nodeGroupDesiredSize": 1, "nodeGroupMaxSize": 1}, "TooFewPods",
         "/instanceType", ["1 nodes of the type t3.micro run 4 pods at most"],

@@ -13,7 +13,6 @@ import time
 import xml.etree.ElementTree
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-TOOLS = pathlib.Path(sys.prefix) / "bin"
 BUILD = ROOT / ".aws-sam" / "build"
 KUBERNETES = ROOT / ".local" / "bin" / "kubernetes"
 # What an environment of this version gets.
@@ -29,7 +28,7 @@ class Count:
     skipped: list[str] = dataclasses.field(default_factory=list)
 
 
-def go(title: str, folder: str, *arguments: str) -> Count:
+def go(folder: str, *arguments: str) -> Count:
     """Runs Go tests; prints the output of those that failed."""
     environment = os.environ | {"KUBERNETES_BINARY": str(KUBERNETES), "KUBECTL_BINARY": str(KUBECTL), "SAM_BUILD": str(BUILD), "CGO_ENABLED": "0"}
     process = subprocess.Popen(
@@ -66,7 +65,7 @@ def go(title: str, folder: str, *arguments: str) -> Count:
     return count
 
 
-def python(title: str, *paths: str) -> Count:
+def python(*paths: str) -> Count:
     """Runs pytest; its own output says what failed."""
     with tempfile.NamedTemporaryFile(suffix=".xml") as report:
         code = subprocess.run(
@@ -104,19 +103,19 @@ def main() -> int:
     long = ()
     if "--all" in sys.argv[1:]:
         os.environ["FAULTS"] = "all"
-        long = (("every combination", lambda t: python(t, "tests/e2e", "-m", "matrix")),)
+        long = (("every combination", lambda: python("tests/e2e", "-m", "matrix")),)
     for title, run in (
-        ("unit and contract tests", lambda t: go(t, ".", f"-skip={LIVE}", *UNIT)),
-        ("against a real API server", lambda t: go(t, ".", f"-run={LIVE}", "-timeout=5m", "./internal/...")),
-        ("local control plane", lambda t: go(t, "tests/localcloud/kubernetes", "./internal/...", "./smoke/...")),
-        ("local cloud", lambda t: python(t, "tests/localcloud/tests")),
-        ("end to end", lambda t: python(t, "tests/e2e")),
-        ("second interpreter and faults", lambda t: python(t, "tests/faults")),
+        ("unit and contract tests", lambda: go(".", f"-skip={LIVE}", *UNIT)),
+        ("against a real API server", lambda: go(".", f"-run={LIVE}", "-timeout=5m", "./internal/...")),
+        ("local control plane", lambda: go("tests/localcloud/kubernetes", "./internal/...", "./smoke/...")),
+        ("local cloud", lambda: python("tests/localcloud/tests")),
+        ("end to end", lambda: python("tests/e2e")),
+        ("second interpreter and faults", lambda: python("tests/faults")),
         *long,
     ):
         print(f"== {title}", flush=True)
         begun = time.monotonic()
-        count = run(title)
+        count = run()
         print(f"   {count.passed} passed, {count.failed} failed, {len(count.skipped)} skipped in {time.monotonic() - begun:.0f} s", flush=True)
         total.passed += count.passed
         total.failed += count.failed

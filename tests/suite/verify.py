@@ -49,12 +49,17 @@ def generated() -> str:
     problem += run(sys.executable, "-m", "suite.iam_doc", "--check")
     with tempfile.TemporaryDirectory() as fresh:
         problem += run("go", "run", "./infra", "-out", fresh, PATH=f"{NODE}{os.pathsep}{os.environ['PATH']}")
-        for file in sorted(p for p in pathlib.Path(fresh).rglob("*") if p.is_file()):
-            name = file.relative_to(fresh)
-            committed = ROOT / "infra" / "templates" / name
-            if not committed.exists() or committed.read_bytes() != file.read_bytes():
-                problem += f"infra/templates/{name} is not what infra/ synthesizes: run `make generate`\n"
+        made, committed = json_files(pathlib.Path(fresh)), json_files(ROOT / "infra" / "templates")
+        for name in sorted(made.keys() | committed.keys()):
+            if made.get(name) != committed.get(name):
+                problem += f"infra/templates/{name} is not what infra/ synthesizes: run `make generate`, and remove what it does not write\n"
     return problem
+
+
+def json_files(folder: pathlib.Path) -> dict[str, bytes]:
+    """The JSON files below a folder by their paths in it, but for the fixtures of tests."""
+    files = (p.relative_to(folder) for p in folder.rglob("*.json"))
+    return {str(name): (folder / name).read_bytes() for name in files if name.parts[0] != "testdata"}
 
 
 def clean() -> str:

@@ -1,6 +1,6 @@
 """What a test may set of the accounts' limits while the local cloud runs: one JSON file that is read at each call.
 
-{"quotas": {"vpc/L-F678F1CE": 5}, "notOffered": {"m5.large": ["us-east-1a"]}}
+{"quotas": {"vpc/L-F678F1CE": 5}, "notOffered": {"m5.large": ["us-east-1a"], "ecr.dkr": ["us-east-1b"]}}
 """
 
 from __future__ import annotations

@@ -57,6 +57,7 @@ def install(settings: Settings) -> None:
     ec2.install()
     network.install()
     instances.install(settings)
+    endpoints.install(settings)
     quotas.install(settings)
     resources.install()
     simulation.install()

@@ -1,4 +1,4 @@
-"""AWS::EC2::VPCEndpoint, with the refusals of EC2 that MiniStack does not have."""
+"""AWS::EC2::VPCEndpoint with the refusals of EC2 that MiniStack does not have, and DescribeVpcEndpointServices."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from ministack.core.responses import get_account_id, get_region
 from ministack.services import ec2
 from ministack.services.cloudformation import provisioners
 
+from localcloud import limits
 from localcloud.extension.ec2 import new_id, read_tags
 from localcloud.extension.resource import Failed, Properties, Resource
+from localcloud.settings import Settings
 
 _GATEWAYS = ("s3", "dynamodb")
 _KEPT = ("VpcId", "ServiceName", "VpcEndpointType", "RouteTableIds", "SubnetIds", "SecurityGroupIds", "PrivateDnsEnabled", "PolicyDocument")
@@ -47,6 +49,23 @@ class VPCEndpoint(Resource):
     def delete(self, physical_id: str, properties: Properties) -> None:
         ec2._vpc_endpoints.pop(physical_id, None)
         ec2._tags.pop(physical_id, None)
+
+
+def install(settings: Settings) -> None:
+    """Answer for every service that is asked for by its name: in all zones, but for those that a test takes from it."""
+
+    def describe(p: dict[str, Any]) -> Any:
+        filters, missing = ec2._parse_filters(p), limits.read(settings.layout).get("notOffered", {})
+        items = ""
+        for name in filters.get("service-name", []):
+            service, region = name.rpartition(f".{get_region()}.")[2], get_region()
+            zones = [f"{region}{z}" for z in "abc" if f"{region}{z}" not in missing.get(service, [])]
+            if zones:
+                listed = "".join(f"<item>{zone}</item>" for zone in zones)
+                items += f"<item><serviceName>{name}</serviceName><availabilityZoneSet>{listed}</availabilityZoneSet></item>"
+        return ec2._xml(200, "DescribeVpcEndpointServicesResponse", f"<serviceDetailSet>{items}</serviceDetailSet>")
+
+    ec2._ACTION_MAP["DescribeVpcEndpointServices"] = describe
 
 
 def _mutable(properties: Properties) -> dict[str, Any]:
