@@ -53,7 +53,7 @@ func servicePolicies(t *template) *[]*string {
 		"Roles":      roleActions(),
 		"Keys":       keyActions(),
 		"Kubernetes": slices.Concat(kubernetesActions(), capacityActions()),
-		"Function":   slices.Concat(functionActions(), providerActions()),
+		"Function":   slices.Concat(functionActions(), providerActions(), deleteHookActions()),
 	}
 	arns := make([]*string, 0, len(policies))
 	for _, name := range sorted(policies) {
@@ -385,6 +385,31 @@ func kubernetesActions() []statement {
 		ID:        "ReadServiceLinkedRoles",
 		Actions:   []string{"iam:GetRole"},
 		Resources: []string{"arn:${AWS::Partition}:iam::${AWS::AccountId}:role/aws-service-role/*"},
+	}}
+}
+
+// deleteHookActions is what the delete hook's stack needs besides what the kubectl stacks need, and what
+// CloudFormation calls for the provider stacks' custom resource. The hook's role is no environment's,
+// and so not tagged as one's.
+func deleteHookActions() []statement {
+	const roleARN = "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/EKS-ENV-DeleteHook-${AWS::Region}"
+	return []statement{{
+		ID: "DeleteHookRole",
+		Actions: []string{
+			"iam:CreateRole", "iam:GetRole", "iam:UpdateRole", "iam:UpdateRoleDescription", "iam:DeleteRole", "iam:UpdateAssumeRolePolicy",
+			"iam:PutRolePolicy", "iam:GetRolePolicy", "iam:DeleteRolePolicy", "iam:ListRolePolicies", "iam:ListAttachedRolePolicies",
+			"iam:ListRoleTags", "iam:TagRole", "iam:UntagRole", "iam:PutRolePermissionsBoundary", "iam:DeleteRolePermissionsBoundary",
+		},
+		Resources: []string{roleARN},
+	}, {
+		ID:        "PassDeleteHookRole",
+		Actions:   []string{"iam:PassRole"},
+		Resources: []string{roleARN},
+		Condition: map[string]map[string]any{"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}},
+	}, {
+		ID:        "CallDeleteHook",
+		Actions:   []string{"lambda:InvokeFunction"},
+		Resources: []string{"arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:function:EKS-ENV-DeleteHook"},
 	}}
 }
 

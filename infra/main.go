@@ -1,8 +1,8 @@
 // Command infra writes the CloudFormation templates of an environment.
 //
-// The templates are what the stages deploy: one per stack, parameterized, without assets, custom
-// resources or anything else that would have to be bootstrapped. They are committed, so neither a
-// build of the product nor a deployment needs the CDK or Node; only this command does.
+// The templates are what the stages deploy: one per stack, parameterized, without assets or anything
+// else that would have to be bootstrapped. They are committed, so neither a build of the product nor a
+// deployment needs the CDK or Node; only this command does.
 //
 //	go run ./infra -out infra/templates
 package main
@@ -84,13 +84,14 @@ func synthesize() (map[string][]byte, error) {
 	})
 	names := map[string]string{}
 	for file, build := range map[string]func(*template){
-		"bootstrap": bootstrap,
-		"network":   network,
-		"identity":  identity,
-		"cluster":   cluster,
-		"egress":    egress,
-		"kubectl":   kubectl,
-		"provider":  provider,
+		"bootstrap":  bootstrap,
+		"deletehook": deleteHook,
+		"network":    network,
+		"identity":   identity,
+		"cluster":    cluster,
+		"egress":     egress,
+		"kubectl":    kubectl,
+		"provider":   provider,
 
 		"network-existing": existingNetwork,
 		"egress-existing":  existingEgress,

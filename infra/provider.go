@@ -10,7 +10,8 @@ import (
 
 // provider is the stack that Harmonix knows: its outputs are read by Harmonix' pipeline, its
 // parameters by the backend and the application pipelines, and "Delete provider" deletes it (so it
-// has no termination protection). Names, types and spelling are Harmonix'.
+// has no termination protection). Names, types and spelling are Harmonix'. A custom resource in it
+// removes the environment when the stack is deleted.
 func provider(t *template) {
 	t.describe("EKS environment: what Harmonix reads")
 	t.identify()
@@ -31,8 +32,11 @@ func provider(t *template) {
 	t.optional("PodExecutionRoleArn", "What Fargate pods are started with; empty with managed nodes")
 	t.optional("NodeRoleArn", "The nodes' role; empty with Fargate")
 	t.optional("FluentBitRoleArn", "What Fluent Bit assumes on managed nodes; empty with Fargate")
+	t.deletion()
 	fargate := t.when("Fargate", awscdk.Fn_ConditionEquals(nodeType, jsii.String("FARGATE")))
 	managed := t.when("Managed", awscdk.Fn_ConditionEquals(nodeType, jsii.String("MANAGED")))
+
+	hook := t.environmentHook()
 
 	// add declares one parameter under /{prefix}/{name}/; value is as in Fn::Sub.
 	add := func(id, name, value, description string, condition awscdk.CfnCondition) awsssm.CfnParameter {
@@ -44,6 +48,8 @@ func provider(t *template) {
 			AllowedPattern: jsii.String(".*"),
 		})
 		onlyWhen(parameter, condition)
+		hook.AddResourceDependency(parameter, jsii.String(
+			"made last, the hook goes first: while it removes the environment, and where it cannot, the parameters are still there"))
 		return parameter
 	}
 	// roleName is the name of a role that is known by its ARN.
@@ -106,4 +112,35 @@ func provider(t *template) {
 	nameOf("ControlPlaneRoleArnParam", controlPlaneARN, nil)
 	nameOf("PodExecutionRoleParam", pod, fargate)
 	nameOf("PodExecutionRoleArnParam", podARN, fargate)
+}
+
+// deletion declares the parameters of the custom resource.
+func (t *template) deletion() {
+	t.text("DeleteHookArn", "The function that removes the environment, in this account and region, without a version")
+	t.text("StarterRoleArn", "Role in the platform account that may start deletions")
+	t.text("StateMachineArn", "The orchestrator's state machine")
+	t.text("Request", "The request that removes the environment, without its externalId")
+	t.parameter("ExternalId", awscdk.CfnParameterProps{
+		Description: jsii.String("What the environment role asks for"),
+		Default:     "",
+		NoEcho:      jsii.Bool(true),
+	})
+	t.text("Revision", "Hash of what the hook is told: CloudFormation does not show the externalId, and would not see it change")
+}
+
+// environmentHook declares the custom resource that stands for the environment: deleted, it removes it.
+func (t *template) environmentHook() awscdk.CfnResource {
+	return awscdk.NewCfnResource(t.stack, jsii.String("Environment"), &awscdk.CfnResourceProps{
+		Type: jsii.String("Custom::EKSEnvironment"),
+		Properties: &map[string]any{
+			// Without a version: by an alias, what the function's settings say of repetitions would not
+			// hold (aws-traps.md, row 2.9).
+			"ServiceToken":    sub("${DeleteHookArn}"),
+			"StarterRoleArn":  sub("${StarterRoleArn}"),
+			"StateMachineArn": sub("${StateMachineArn}"),
+			"Request":         sub("${Request}"),
+			"ExternalId":      sub("${ExternalId}"),
+			"Revision":        sub("${Revision}"),
+		},
+	})
 }

@@ -12,11 +12,12 @@ import (
 )
 
 type config struct {
-	Layers map[string]string `env:"KUBECTL_LAYERS" envKeyValSeparator:"="`
+	Layers         map[string]string `env:"KUBECTL_LAYERS" envKeyValSeparator:"="`
+	TargetAccounts []string          `env:"TARGET_ACCOUNTS"`
 }
 
 func main() {
 	rt := stage.Load[config]()
 	versions := slices.Sorted(maps.Keys(rt.Config.Layers))
-	stage.Start("Preflight", rt.Log, preflight.New(rt.AWS, account.NewConnector(rt.AWS), versions).Run)
+	stage.Start("Preflight", rt.Log, preflight.New(rt.AWS, account.NewConnector(rt.AWS), versions, rt.Config.TargetAccounts).Run)
 }

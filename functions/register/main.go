@@ -7,7 +7,11 @@ import (
 	"github.com/harmonix-eks/environment-provider/internal/stage"
 )
 
+type config struct {
+	StarterRoleARN string `env:"STARTER_ROLE"`
+}
+
 func main() {
-	rt := stage.Load[struct{}]()
-	stage.Start("Register", rt.Log, harmonix.New(account.NewConnector(rt.AWS)).Run)
+	rt := stage.Load[config]()
+	stage.Start("Register", rt.Log, harmonix.New(account.NewConnector(rt.AWS), harmonix.Options(rt.Config)).Run)
 }

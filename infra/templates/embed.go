@@ -9,6 +9,9 @@ var (
 	// Bootstrap is what all environments of an account and region share: service role and artifact bucket.
 	//go:embed bootstrap.json
 	Bootstrap string
+	// DeleteHook is the function behind the provider stacks' custom resource, shared like the bootstrap stack.
+	//go:embed deletehook.json
+	DeleteHook string
 	// Network is the VPC with its subnets, routes and security groups.
 	//go:embed network.json
 	Network string
@@ -38,7 +41,7 @@ var (
 	// AddonRoles is the roles of the add-ons' service accounts.
 	//go:embed addonroles.json
 	AddonRoles string
-	// Provider is what Harmonix reads: outputs and SSM parameters.
+	// Provider is what Harmonix reads, outputs and SSM parameters, and what removes the environment with it.
 	//go:embed provider.json
 	Provider string
 

@@ -1,5 +1,5 @@
 // Package bootstrap converges what all environments of an account and region share and outlive:
-// CloudFormation's service role and the artifact bucket (design, decision 2).
+// CloudFormation's service role, the artifact bucket and the delete hook (design, decisions 2 and 6).
 package bootstrap
 
 import (
@@ -18,6 +18,10 @@ import (
 type Options struct {
 	// PlatformAccount is the orchestrator's account.
 	PlatformAccount string
+	// DeleteHook is the name or ARN of the orchestrator's own copy of the delete hook, StarterRoleARN the
+	// role that the copies start deletions with.
+	DeleteHook     string
+	StarterRoleARN string
 	// Settle is how long IAM is given to tell everyone of a service role that was made or changed:
 	// the stages after this one work with its permissions at once (aws-traps.md, row 1.48).
 	Settle time.Duration
@@ -27,20 +31,21 @@ type Options struct {
 // Stage is the Bootstrap stage.
 type Stage struct {
 	connector target.Connector
+	master    master
 	options   Options
 }
 
-// New returns the stage.
-func New(c target.Connector, o Options) *Stage {
+// New returns the stage. m answers for the orchestrator's own account and region.
+func New(c target.Connector, m master, o Options) *Stage {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Stage{connector: c, options: o}
+	return &Stage{connector: c, master: m, options: o}
 }
 
-// Run converges the bootstrap stack. Two environments that bootstrap one region at once join the
-// same stack operation. The stage is the first to meet the target and runs alone, so it also refuses
-// a request that does not fit the environment as it exists.
+// Run converges the bootstrap stack and then the delete hook's, which stands on it. Two environments
+// that bootstrap one region at once join the same stack operation. The stage is the first to meet the
+// target and runs alone, so it also refuses a request that does not fit the environment as it exists.
 func (s *Stage) Run(ctx context.Context, in stage.Input) (*environment.Bootstrap, error) {
 	t, err := target.Connect(ctx, s.connector, in)
 	if err != nil {
@@ -53,14 +58,7 @@ func (s *Stage) Run(ctx context.Context, in stage.Input) (*environment.Bootstrap
 	} else if err := t.CheckFixed(ctx); err != nil {
 		return nil, err
 	}
-	spec := t.Spec(in.State.Names.BootstrapStack, templates.Bootstrap, map[string]string{
-		"PlatformAccount":     s.options.PlatformAccount,
-		"PermissionsBoundary": in.State.Request.PermissionsBoundary,
-	})
-	// Environments share the service role: the request that makes it bounds it.
-	spec.Given = []string{"PermissionsBoundary"}
-	// The stack outlives the environment that happens to make it and belongs to none.
-	spec.Tags = nil
+	spec := shared(t, in, in.State.Names.BootstrapStack, templates.Bootstrap, map[string]string{"PlatformAccount": s.options.PlatformAccount})
 	// It makes the service role, so it cannot be made with it. A role and a bucket take seconds.
 	spec.RoleARN = ""
 	out, err := t.Stacks.Converge(ctx, spec)
@@ -72,7 +70,18 @@ func (s *Stage) Run(ctx context.Context, in stage.Input) (*environment.Bootstrap
 			return nil, err
 		}
 	}
-	return section(out.Progress(), out.Outputs), nil
+	made := section(out.Progress(), out.Outputs)
+	return made, s.deleteHook(ctx, t, in, made)
+}
+
+// shared is a stack that all environments share: it outlives the one that happens to make it and
+// belongs to none. The request that makes it bounds its roles.
+func shared(t *target.Target, in stage.Input, name, template string, parameters map[string]string) stack.Spec {
+	parameters["PermissionsBoundary"] = in.State.Request.PermissionsBoundary
+	spec := t.Spec(name, template, parameters)
+	spec.Given = []string{"PermissionsBoundary"}
+	spec.Tags = nil
+	return spec
 }
 
 type describer interface {
@@ -89,7 +98,10 @@ func sound(ctx context.Context, stacks describer, n environment.Names) (*environ
 		return nil, false, err
 	}
 	if found && live.Kept() && !live.Moving() {
-		return section(unchanged, live.Outputs), true, nil
+		answered, err := answered(ctx, stacks, n)
+		if err != nil || answered {
+			return section(unchanged, live.Outputs), answered, err
+		}
 	}
 	for _, name := range n.Stacks() {
 		if _, found, err = stacks.Describe(ctx, name); err != nil || found {
@@ -97,6 +109,17 @@ func sound(ctx context.Context, stacks describer, n environment.Names) (*environ
 		}
 	}
 	return section(unchanged, nil), true, nil
+}
+
+// answered reports whether somebody answers when CloudFormation deletes the provider stack: the delete
+// hook, where the stack asks it. Without an answer CloudFormation waits for an hour and gives up.
+func answered(ctx context.Context, stacks describer, n environment.Names) (bool, error) {
+	provider, found, err := stacks.Describe(ctx, n.ProviderStack)
+	if err != nil || !found || provider.Parameters["DeleteHookArn"] == "" {
+		return err == nil, err
+	}
+	hook, found, err := stacks.Describe(ctx, environment.DeleteHookStack)
+	return found && hook.Kept() && !hook.Moving(), err
 }
 
 func section(progress environment.Progress, outputs map[string]string) *environment.Bootstrap {

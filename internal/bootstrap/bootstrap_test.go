@@ -47,7 +47,7 @@ func TestSettled(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			tc.events.t = t
-			s := New(nil, Options{Settle: tc.settle, Now: func() time.Time { return now }})
+			s := New(nil, nil, Options{Settle: tc.settle, Now: func() time.Time { return now }})
 			if err := s.settled(t.Context(), tc.events, "id"); fault.CodeOf(err) != tc.code {
 				t.Errorf("%s: got %v, want %q", tc.reason, err, tc.code)
 			}
@@ -60,7 +60,13 @@ type stacks map[string]types.StackStatus
 
 func (s stacks) Describe(_ context.Context, name string) (stack.Description, bool, error) {
 	status, ok := s[name]
-	return stack.Description{Status: status, Outputs: map[string]string{"ServiceRoleArn": "arn:role"}}, ok, nil
+	// With this entry the provider stack asks the delete hook.
+	_, asks := s["asks"]
+	parameters := map[string]string{}
+	if asks {
+		parameters["DeleteHookArn"] = "arn:hook"
+	}
+	return stack.Description{Status: status, Outputs: map[string]string{"ServiceRoleArn": "arn:role"}, Parameters: parameters}, ok, nil
 }
 
 func TestSoundForDeletion(t *testing.T) {
@@ -71,11 +77,14 @@ func TestSoundForDeletion(t *testing.T) {
 		done   bool
 		role   string
 	}{
-		"There":   {"as it is, it does", stacks{"EKS-ENV-Bootstrap": "UPDATE_COMPLETE", names.ClusterStack: "CREATE_COMPLETE"}, true, "arn:role"},
-		"Nothing": {"a deletion of nothing makes nothing", stacks{}, true, ""},
-		"Lost":    {"without its service role no stack can be deleted", stacks{names.ClusterStack: "CREATE_COMPLETE"}, false, ""},
-		"Broken":  {"as above", stacks{"EKS-ENV-Bootstrap": "ROLLBACK_COMPLETE", names.ProviderStack: "CREATE_COMPLETE"}, false, ""},
-		"Moving":  {"somebody else's deletion or creation is joined", stacks{"EKS-ENV-Bootstrap": "UPDATE_IN_PROGRESS", names.ProviderStack: "CREATE_COMPLETE"}, false, ""},
+		"There":      {"as it is, it does", stacks{"EKS-ENV-Bootstrap": "UPDATE_COMPLETE", names.ClusterStack: "CREATE_COMPLETE"}, true, "arn:role"},
+		"Nothing":    {"a deletion of nothing makes nothing", stacks{}, true, ""},
+		"Lost":       {"without its service role no stack can be deleted", stacks{names.ClusterStack: "CREATE_COMPLETE"}, false, ""},
+		"Broken":     {"as above", stacks{"EKS-ENV-Bootstrap": "ROLLBACK_COMPLETE", names.ProviderStack: "CREATE_COMPLETE"}, false, ""},
+		"Unanswered": {"CloudFormation would wait an hour for an answer about the provider stack", stacks{"asks": "", "EKS-ENV-Bootstrap": "UPDATE_COMPLETE", names.ProviderStack: "CREATE_COMPLETE"}, false, ""},
+		"Answered":   {"as it is, it does", stacks{"asks": "", "EKS-ENV-Bootstrap": "UPDATE_COMPLETE", "EKS-ENV-Bootstrap-DeleteHook": "CREATE_COMPLETE", names.ProviderStack: "CREATE_COMPLETE"}, true, "arn:role"},
+		"Before":     {"a provider stack from before there was a hook asks nobody", stacks{"EKS-ENV-Bootstrap": "UPDATE_COMPLETE", names.ProviderStack: "CREATE_COMPLETE"}, true, "arn:role"},
+		"Moving":     {"somebody else's deletion or creation is joined", stacks{"EKS-ENV-Bootstrap": "UPDATE_IN_PROGRESS", names.ProviderStack: "CREATE_COMPLETE"}, false, ""},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

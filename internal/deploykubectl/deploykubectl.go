@@ -6,8 +6,6 @@ package deploykubectl
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/hex"
 	"fmt"
 	"maps"
 	"slices"
@@ -20,6 +18,7 @@ import (
 
 	"github.com/harmonix-eks/environment-provider/infra/templates"
 	"github.com/harmonix-eks/environment-provider/internal/account"
+	"github.com/harmonix-eks/environment-provider/internal/artifact"
 	"github.com/harmonix-eks/environment-provider/internal/environment"
 	"github.com/harmonix-eks/environment-provider/internal/fault"
 	"github.com/harmonix-eks/environment-provider/internal/stage"
@@ -67,9 +66,9 @@ func (s *Stage) Run(ctx context.Context, in stage.Input) (*environment.Kubectl, 
 	if err != nil {
 		return nil, account.Classify(err, "read the orchestrator's function %s", s.options.Function)
 	}
-	put := newBucket(s3.NewFromConfig(t.Config), in.State.Bootstrap.ArtifactBucket).put
+	put := artifact.In(s3.NewFromConfig(t.Config), in.State.Bootstrap.ArtifactBucket).Put
 	if in.State.Request.Plans() {
-		put = keyOnly
+		put = artifact.KeyOnly
 	}
 	functionKey, err := put(ctx, "kubectl-function", aws.ToString(function.Configuration.CodeSha256), aws.ToString(function.Code.Location))
 	if err != nil {
@@ -155,17 +154,4 @@ func AssumableRoles(st environment.State) []string {
 		roles = append(roles, admin)
 	}
 	return append(roles, st.Request.AssumableRoles...)
-}
-
-// keyOnly stands in for [bucket.put] in a plan: it says where the artifact would lie.
-func keyOnly(_ context.Context, kind, digest, _ string) (string, error) { return keyOf(kind, digest) }
-
-// keyOf names an artifact by its content, so that equal code is no change to CloudFormation
-// (aws-traps.md, row 4.2). sha256 is base64, as Lambda gives it.
-func keyOf(kind, sha256 string) (string, error) {
-	sum, err := base64.StdEncoding.DecodeString(sha256)
-	if err != nil || len(sum) == 0 {
-		return "", fault.New(fault.Internal, "Lambda gave %q as the SHA-256 of the %s", sha256, kind)
-	}
-	return fmt.Sprintf("%s/%s.zip", kind, hex.EncodeToString(sum)), nil
 }

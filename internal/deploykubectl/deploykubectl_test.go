@@ -65,27 +65,6 @@ func TestAssumableRoles(t *testing.T) {
 	}
 }
 
-func TestKeyOf(t *testing.T) {
-	cases := map[string]struct {
-		reason, digest, want string
-		code                 fault.Code
-	}{
-		// The SHA-256 of nothing, as Lambda and as sha256sum write it.
-		"Digest":  {reason: "named by content", digest: "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=", want: "kubectl-layer/e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855.zip"},
-		"Empty":   {reason: "no digest is no name", code: "Internal"},
-		"NoBase":  {reason: "not base64", digest: "??", code: "Internal"},
-		"Escapes": {reason: "a digest never leaves the folder", digest: "../x", code: "Internal"},
-	}
-	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			got, err := keyOf("kubectl-layer", tc.digest)
-			if code := fault.CodeOf(err); code != tc.code || got != tc.want {
-				t.Errorf("%s: got %q, %q (%v)", tc.reason, got, code, err)
-			}
-		})
-	}
-}
-
 func TestSplitVersion(t *testing.T) {
 	cases := map[string]struct {
 		reason, arn, layer string

@@ -25,3 +25,9 @@ func (e Execution) ConsoleURL() string {
 	}
 	return fmt.Sprintf("https://%[1]s.console.aws.amazon.com/states/home?region=%[1]s#/v2/executions/details/%[2]s", region, e.ARN)
 }
+
+// StateMachineARN is the state machine that the execution is one of.
+func (e Execution) StateMachineARN() string {
+	machine := strings.Replace(e.ARN, ":execution:", ":stateMachine:", 1)
+	return machine[:max(0, strings.LastIndex(machine, ":"))]
+}

@@ -42,6 +42,9 @@ const Tag = "eks-environment"
 // BootstrapStack is the name of the stack that all environments of an account and region share.
 const BootstrapStack = "EKS-ENV-Bootstrap"
 
+// DeleteHookStack is the name of the stack of the delete hook, which they share as well.
+const DeleteHookStack = "EKS-ENV-Bootstrap-DeleteHook"
+
 // NamesOf derives the names of r's environment. Its sources are harmonix-contract.md, section 8.3,
 // and the design's decision 11. r must be valid.
 func NamesOf(r Request) Names {

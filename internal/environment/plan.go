@@ -1,5 +1,10 @@
 package environment
 
+import (
+	"cmp"
+	"slices"
+)
+
 // Plan is what a stage would do, found out by an execution of the operation plan.
 type Plan struct {
 	Changes []PlannedChange `json:"changes,omitempty"`
@@ -20,6 +25,18 @@ func (p *Plan) With(changes ...PlannedChange) *Plan {
 	}
 	p.Changes = append(p.Changes, changes...)
 	return p
+}
+
+// And returns the plan of a stage that would do both; either may be nil.
+func (p *Plan) And(other *Plan) *Plan {
+	if p == nil || other == nil {
+		return cmp.Or(p, other)
+	}
+	return &Plan{
+		Changes: slices.Concat(p.Changes, other.Changes),
+		Because: slices.Concat(p.Because, other.Because),
+		Notes:   slices.Concat(p.Notes, other.Notes),
+	}
 }
 
 // Action is what would become of one resource, object or release.

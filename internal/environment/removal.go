@@ -1,5 +1,15 @@
 package environment
 
+// Deletion is the request that removes what r has made: what a deletion reads of a request, and what
+// every request must have. It is written down in the provider stack, so it is as small as can be.
+func (r Request) Deletion() Request {
+	return Request{
+		Operation: OperationDelete, Prefix: r.Prefix, Name: r.Name, AccountID: r.AccountID, Region: r.Region,
+		EnvironmentRole: r.EnvironmentRole, ExternalID: r.ExternalID, PermissionsBoundary: r.PermissionsBoundary,
+		VPCConfiguration: r.VPCConfiguration, VPCID: r.VPCID, APIAccess: r.APIAccess, NodeType: r.NodeType,
+	}
+}
+
 // Survey is the section of the stage of that name: what there is of an environment that is to go.
 type Survey struct {
 	Progress

@@ -97,6 +97,8 @@ type Bootstrap struct {
 	ServiceRoleARN string `json:"serviceRoleArn"`
 	// ArtifactBucket holds function code and layers in the target region.
 	ArtifactBucket string `json:"artifactBucket"`
+	// DeleteHookARN is the function that removes an environment when its provider stack is deleted.
+	DeleteHookARN string `json:"deleteHookArn,omitempty"`
 }
 
 // Network is the section of the network core.

@@ -31,7 +31,7 @@ type subject struct {
 	names   environment.Names
 	// describer looks at a stack anew.
 	describer describer
-	// stacks are the environment's stacks that exist, by name, with the bootstrap stack. Those whose
+	// stacks are the environment's stacks that exist, by name, with those that all share. Those whose
 	// creation failed, which are made anew, are not among them.
 	stacks map[string]stack.Description
 	// statuses are those of all stacks that exist, whatever became of them.
@@ -42,10 +42,11 @@ type subject struct {
 	live string
 }
 
-// made reports whether anything of the environment is there; the bootstrap stack is everybody's.
+// made reports whether anything of the environment is there; the bootstrap stack and the delete hook's
+// are everybody's.
 func (s subject) made() bool {
 	for name := range s.stacks {
-		if name != s.names.BootstrapStack {
+		if name != s.names.BootstrapStack && name != environment.DeleteHookStack {
 			return true
 		}
 	}

@@ -51,16 +51,18 @@ type Stage struct {
 	stacks     func(aws.Config) describer
 	zones      func(aws.Config) zoneAPI
 	layers     []string
+	trusted    []string
 	checks     []check
 }
 
 // New returns a stage that reads the platform's parameters with base, the function's own
 // configuration, and reaches target accounts through c. The orchestrator has a kubectl for the
-// Kubernetes minor versions in layers.
-func New(base aws.Config, c connector, layers []string) *Stage {
+// Kubernetes minor versions in layers, and lets the accounts in trusted start deletions.
+func New(base aws.Config, c connector, layers, trusted []string) *Stage {
 	return &Stage{
 		base:       base,
 		layers:     layers,
+		trusted:    trusted,
 		connector:  c,
 		parameters: ssm.NewFromConfig(base),
 		versions:   func(cfg aws.Config) versionAPI { return eks.NewFromConfig(cfg) },
@@ -95,6 +97,7 @@ func (s *Stage) Run(ctx context.Context, in Input) (environment.State, error) {
 	}
 	report = append(report, look.request.Warnings()...)
 	report = append(report, inspect(ctx, look, s.checks)...)
+	report = append(report, deletion(look, s.trusted)...)
 	if err := refuse(report, look); err != nil {
 		return environment.State{}, err
 	}

@@ -181,7 +181,7 @@ func TestRun(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			c := &fakeConnector{}
-			s := &Stage{connector: c, parameters: tc.parameters, layers: append(layers(), "1.39"), stacks: noStacks, zones: threeZones, versions: func(cfg aws.Config) versionAPI {
+			s := &Stage{connector: c, parameters: tc.parameters, layers: append(layers(), "1.39"), trusted: []string{"222222222222"}, stacks: noStacks, zones: threeZones, versions: func(cfg aws.Config) versionAPI {
 				if cfg.Region != "eu-west-1" {
 					t.Errorf("%s: EKS is asked in %q", tc.reason, cfg.Region)
 				}
@@ -235,7 +235,7 @@ func TestLiveVersion(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := &Stage{
 				connector: &fakeConnector{}, parameters: fakeParameters{"/opa/platform-role": platformRole, "/opa/pipeline-role": pipelineRole},
-				layers: append([]string{"1.33"}, layers()...),
+				layers: append([]string{"1.33"}, layers()...), trusted: []string{"222222222222"},
 				stacks: noStacks, zones: threeZones, versions: func(aws.Config) versionAPI { return fakeVersions{versions: offered(), live: tc.live} },
 			}
 			var change map[string]any

@@ -37,7 +37,7 @@ func (s *Stage) subject(ctx context.Context, cfg aws.Config, e environment.Execu
 		return look, nil, err
 	}
 	look.live = offer.live
-	for _, name := range append(look.names.Stacks(), look.names.BootstrapStack) {
+	for _, name := range append(look.names.Stacks(), look.names.BootstrapStack, environment.DeleteHookStack) {
 		live, ok, err := look.describer.Describe(ctx, name)
 		if err != nil {
 			return look, nil, err

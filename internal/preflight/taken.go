@@ -56,7 +56,7 @@ func roleNames(s subject) []name {
 	r, n := s.request, s.names
 	role := func(suffix, stack string) name { return name{n.Environment + suffix, stack} }
 	all := []name{
-		{"EKS-ENV-CloudFormation-" + r.Region, n.BootstrapStack},
+		{"EKS-ENV-CloudFormation-" + r.Region, n.BootstrapStack}, {"EKS-ENV-DeleteHook-" + r.Region, environment.DeleteHookStack},
 		role("-operations-role", n.IdentityStack), role("-provisioning-role", n.IdentityStack),
 		role("-cluster-control-plane-role", n.IdentityStack), role("-kubectl-lambda-role", n.IdentityStack),
 		role("-flow-log-role", n.EgressStack), role("-lb-controller-role", n.AddonRolesStack),

@@ -10,6 +10,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
 
 	"github.com/harmonix-eks/environment-provider/internal/account"
 	"github.com/harmonix-eks/environment-provider/internal/environment"
@@ -164,7 +165,9 @@ func (f *Failure) stacks(ctx context.Context, s environment.State, wait bool) ([
 		if !ok {
 			continue
 		}
-		if wait && found.Moving() {
+		// The deletion of the provider stack may itself be waiting for this execution.
+		waits := name == s.Names.ProviderStack && found.Status == types.StackStatusDeleteInProgress
+		if wait && found.Moving() && !waits {
 			return nil, fault.New(fault.InProgress, "stack %s is still in %s", name, found.Status)
 		}
 		line := fmt.Sprintf("%s %s", name, found.Status)

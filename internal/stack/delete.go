@@ -3,6 +3,7 @@ package stack
 import (
 	"context"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -32,6 +33,56 @@ type Removal struct {
 	// Execution and Since are one run, as in [Spec].
 	Execution string
 	Since     time.Time
+	// Yields says that the run does not wait for a deletion that somebody else has started: that one
+	// may be waiting for the run.
+	Yields bool
+}
+
+// Deletion says who deletes a stack.
+type Deletion int
+
+// The deletions of a stack.
+const (
+	// NoDeletion is under way.
+	NoDeletion Deletion = iota
+	// OwnDeletion was started by an engine of the provider, in whichever run.
+	OwnDeletion
+	// ForeignDeletion was started by somebody else.
+	ForeignDeletion
+)
+
+// DeletedBy says whether the stack of that id is being deleted, and by whom. A resource of a stack is
+// deleted for other reasons too: when its creation is rolled back, or an update is cleaned up.
+func (e *Engine) DeletedBy(ctx context.Context, id string) (Deletion, error) {
+	live, found, err := e.Describe(ctx, id)
+	if err != nil || !found || live.Status != types.StackStatusDeleteInProgress {
+		return NoDeletion, err
+	}
+	return e.deletedBy(ctx, live)
+}
+
+// deletedBy reads from the stack's events who has started its deletion: newest first, the first event
+// that says so of the stack itself.
+func (e *Engine) deletedBy(ctx context.Context, live Description) (Deletion, error) {
+	input := &cloudformation.DescribeStackEventsInput{StackName: &live.StackID}
+	for {
+		out, err := e.api.DescribeStackEvents(ctx, input)
+		if err != nil {
+			return NoDeletion, classify(err, "cloudformation:DescribeStackEvents", live.StackID)
+		}
+		for _, event := range out.StackEvents {
+			if aws.ToString(event.PhysicalResourceId) == live.StackID && event.ResourceStatus == types.ResourceStatusDeleteInProgress {
+				if strings.HasPrefix(aws.ToString(event.ClientRequestToken), tokenPrefix+"-") {
+					return OwnDeletion, nil
+				}
+				return ForeignDeletion, nil
+			}
+		}
+		if aws.ToString(out.NextToken) == "" {
+			return NoDeletion, fault.New(fault.Transient, "stack %s is being deleted, and no event of it says so", live.StackID)
+		}
+		input = &cloudformation.DescribeStackEventsInput{StackName: &live.StackID, NextToken: out.NextToken}
+	}
 }
 
 // removals has one answer for each status to the wish that a stack were gone. Every stack at rest may
@@ -79,13 +130,15 @@ const (
 // Delete makes the stack be gone, and says whether it was there. Like [Engine.Converge] it waits for
 // [Options.Window] at most, hands back [fault.InProgress], and is safe to be called again.
 //
+// A stack left to somebody else's deletion ([Removal.Yields]) counts as deleted.
+//
 // Termination protection is lifted. A deletion that fails is tried again, several times where
 // something may only need time to let go; then the first resource that failed is reported.
 func (e *Engine) Delete(ctx context.Context, r Removal) (environment.Change, error) {
 	if r.Name == "" || r.Execution == "" || r.Since.IsZero() {
 		return "", fault.New(fault.Internal, "deleting a stack needs a name, an execution and the time its state was entered, got %q, %q and %s", r.Name, r.Execution, r.Since)
 	}
-	d := &deletion{convergence{Engine: e, spec: Spec{Name: r.Name, RoleARN: r.RoleARN, Execution: r.Execution, Since: r.Since}}}
+	d := &deletion{convergence: convergence{Engine: e, spec: Spec{Name: r.Name, RoleARN: r.RoleARN, Execution: r.Execution, Since: r.Since}}, yields: r.Yields}
 	look := r.Name
 	if r.ID != "" {
 		// By name, a stack that somebody makes meanwhile would be taken for this one.
@@ -102,7 +155,10 @@ func (e *Engine) Delete(ctx context.Context, r Removal) (environment.Change, err
 }
 
 // deletion is one call of Delete.
-type deletion struct{ convergence }
+type deletion struct {
+	convergence
+	yields bool
+}
 
 // step does the next thing about the stack and reports whether it is gone.
 func (d *deletion) step(ctx context.Context, live Description, found bool) (gone bool, err error) {
@@ -114,7 +170,7 @@ func (d *deletion) step(ctx context.Context, live Description, found bool) (gone
 		return true, nil
 	case join:
 		d.change = environment.Deleted
-		return false, nil
+		return d.yielded(ctx, live)
 	case remove:
 		return false, d.remove(ctx, live, 0)
 	case removeAgain:
@@ -123,6 +179,15 @@ func (d *deletion) step(ctx context.Context, live Description, found bool) (gone
 		return false, fault.New(fault.Failed, "stack %s is %s, which the provider does not know: %s", d.spec.Name, live.Status, live.Reason).
 			WithNext("delete the stack in CloudFormation, then start the same request again")
 	}
+}
+
+// yielded reports whether the stack is left to somebody else's deletion.
+func (d *deletion) yielded(ctx context.Context, live Description) (bool, error) {
+	if !d.yields || live.Status != types.StackStatusDeleteInProgress {
+		return false, nil
+	}
+	by, err := d.deletedBy(ctx, live)
+	return by == ForeignDeletion, err
 }
 
 // remove asks for the deletion. The number of attempts before makes tokens differ.

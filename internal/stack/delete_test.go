@@ -159,3 +159,51 @@ func TestDeleteFailureNamesTheResource(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// Who deletes a stack that asks the run for its own deletion waits for the run. To wait for that one in
+// turn would be to wait for ever.
+func TestDeletionsOfOthers(t *testing.T) {
+	deleting := live("DELETE_IN_PROGRESS")
+	begun := func(token string) []types.StackEvent {
+		return []types.StackEvent{
+			event(token, "Parameter", "DELETE_IN_PROGRESS", ""),
+			event(token, name, "DELETE_IN_PROGRESS", "User Initiated"),
+			event("eksenv-0123-update-4567", name, "UPDATE_COMPLETE", ""),
+		}
+	}
+	older := []types.StackEvent{event("", name, "DELETE_FAILED", ""), event("", name, "DELETE_IN_PROGRESS", "User Initiated")}
+	cases := map[string]struct {
+		reason string
+		yields bool
+		cloud  cloud
+		by     stack.Deletion
+		change environment.Change
+		code   fault.Code
+	}{
+		"Nobody":   {reason: "Harmonix gives no token", yields: true, cloud: cloud{looks: []*types.Stack{deleting}, pages: [][]types.StackEvent{begun("")}}, by: stack.ForeignDeletion, change: environment.Deleted},
+		"Console":  {reason: "the console gives one", yields: true, cloud: cloud{looks: []*types.Stack{deleting}, pages: [][]types.StackEvent{begun("Console-DeleteStack-1")}}, by: stack.ForeignDeletion, change: environment.Deleted},
+		"Own":      {reason: "the run's own, or an earlier run's, is awaited", yields: true, cloud: cloud{looks: []*types.Stack{deleting}, pages: [][]types.StackEvent{begun("eksenv-89ab-delete-cdef")}}, by: stack.OwnDeletion, code: "InProgress"},
+		"OwnLater": {reason: "the newest deletion counts", yields: true, cloud: cloud{looks: []*types.Stack{deleting}, pages: [][]types.StackEvent{begun("eksenv-89ab-delete-cdef"), older}}, by: stack.OwnDeletion, code: "InProgress"},
+		"Patient":  {reason: "every other stack is awaited, whoever deletes it", cloud: cloud{looks: []*types.Stack{deleting}, pages: [][]types.StackEvent{begun("")}}, by: stack.ForeignDeletion, code: "InProgress"},
+		"Page":     {reason: "it may be some pages back", yields: true, cloud: cloud{looks: []*types.Stack{deleting}, pages: [][]types.StackEvent{begun("")[:1], begun("")[1:]}}, by: stack.ForeignDeletion, change: environment.Deleted},
+		"RollsBack": {reason: "a creation that is taken back is no deletion", yields: true,
+			cloud: cloud{looks: []*types.Stack{live("ROLLBACK_IN_PROGRESS")}, pages: [][]types.StackEvent{older}}, by: stack.NoDeletion, code: "InProgress"},
+		"Updates": {reason: "nor is what an update cleans up", yields: true,
+			cloud: cloud{looks: []*types.Stack{live("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")}, pages: [][]types.StackEvent{older}}, by: stack.NoDeletion, code: "InProgress"},
+	}
+	for n, tc := range cases {
+		t.Run(n, func(t *testing.T) {
+			by, err := tc.cloud.engine(t).DeletedBy(t.Context(), id)
+			if err != nil || by != tc.by {
+				t.Errorf("%s: deleted by %v (%v), want %v", tc.reason, by, err, tc.by)
+			}
+			again := cloud{looks: tc.cloud.looks, pages: tc.cloud.pages}
+			r := removal()
+			r.Yields = tc.yields
+			change, err := again.engine(t).Delete(t.Context(), r)
+			if code := fault.CodeOf(err); code != tc.code || change != tc.change || len(again.calls) > 0 {
+				t.Errorf("%s: got %q, %q (%v) after %v, want %q, %q", tc.reason, change, code, err, again.calls, tc.change, tc.code)
+			}
+		})
+	}
+}

@@ -96,6 +96,7 @@ func (d difference) reasons() []string {
 	var all []string
 	for _, name := range slices.Sorted(maps.Keys(d.want)) {
 		switch have, ok := d.live.Parameters[name]; {
+		case slices.Contains(d.spec.Hidden, name):
 		case !ok:
 			all = append(all, fmt.Sprintf("parameter %s is new: %q", name, d.want[name]))
 		case have != d.want[name]:

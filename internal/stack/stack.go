@@ -67,6 +67,9 @@ type Spec struct {
 	// Given are parameters that keep the value that the stack was made with, whatever the spec says: of
 	// several that share a stack, and may make it at the same moment, none changes them for the others.
 	Given []string
+	// Hidden are the parameters that CloudFormation takes and does not show (NoEcho). They are not
+	// compared: another parameter has to change with them.
+	Hidden []string
 	// Policy is the stack policy. Empty leaves the stack's policy as it is.
 	Policy string
 	// Execution and Since are one run: the execution's ARN, and the time its state was entered,

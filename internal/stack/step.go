@@ -184,7 +184,7 @@ func (d difference) paths(without []string) []string {
 
 func (d difference) same(name string) bool {
 	value, ok := d.live.Parameters[name]
-	return ok && value == d.want[name]
+	return ok && (value == d.want[name] || slices.Contains(d.spec.Hidden, name))
 }
 
 // only is the spec as far as kind k goes; where the rest is still to come, on the live template.

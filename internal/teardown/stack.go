@@ -58,6 +58,9 @@ func (d *DeleteStack) Run(ctx context.Context, in StackInput) (*environment.Remo
 	removal := stack.Removal{
 		Name: name, ID: in.State.Survey.StackID(name),
 		Execution: in.State.Execution.ARN, Since: in.Entered,
+		// Who deletes the provider stack, as Harmonix does, waits for this execution: its deletion ends
+		// when this one has.
+		Yields: name == in.State.Names.ProviderStack,
 	}
 	if in.State.Bootstrap != nil {
 		removal.RoleARN = in.State.Bootstrap.ServiceRoleARN

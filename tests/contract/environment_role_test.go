@@ -137,7 +137,7 @@ func TestSessionOfAPlan(t *testing.T) {
 }
 
 // calls are the calls of AWS that stages make, each with the folders of internal that make it. The
-// kubectl function, which has a role of its own, is made of kube, kubectl and helm.
+// kubectl function, which has a role of its own, is made of kube, kubectl and helm; so has the delete hook.
 func calls(t *testing.T) map[string][]string {
 	t.Helper()
 	root := filepath.Join("..", "..", "internal")
@@ -155,7 +155,7 @@ func calls(t *testing.T) map[string][]string {
 		if err != nil {
 			return err
 		}
-		if slices.Contains([]string{"kube", "kubectl", "helm"}, folder) {
+		if slices.Contains([]string{"deletehook", "kube", "kubectl", "helm"}, folder) {
 			return nil
 		}
 		for _, m := range call.FindAllStringSubmatch(string(text), -1) {

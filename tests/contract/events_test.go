@@ -173,8 +173,9 @@ func watched(tmpl samTemplate) []string {
 func TestVariables(t *testing.T) {
 	want := map[string][]string{
 		"LockFunction": {"TABLE"}, "CompleteFunction": {"TABLE"}, "CompleteDeleteFunction": {"TABLE"}, "RecordFailureFunction": {"TABLE"},
-		"BootstrapFunction":     {"PLATFORM_ACCOUNT", "SETTLE_SECONDS"},
-		"PreflightFunction":     {"KUBECTL_LAYERS"},
+		"BootstrapFunction":     {"DELETE_HOOK_FUNCTION", "PLATFORM_ACCOUNT", "SETTLE_SECONDS", "STARTER_ROLE"},
+		"RegisterFunction":      {"STARTER_ROLE"},
+		"PreflightFunction":     {"KUBECTL_LAYERS", "TARGET_ACCOUNTS"},
 		"KubectlFunction":       {"KUBECTL_MINOR"},
 		"LoadBalancerFunction":  {"CHART_REPOSITORY", "CHART_VERSION"},
 		"DeployKubectlFunction": {"KUBECTL_FUNCTION", "KUBECTL_LAYERS"},

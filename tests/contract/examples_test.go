@@ -1,6 +1,7 @@
 package contract_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -28,6 +29,14 @@ func TestExamples(t *testing.T) {
 			}
 			if got := request.WithDefaults().Operation; got != "apply" {
 				t.Errorf("operation: got %q, want apply", got)
+			}
+			// What is written down for the provider stack's deletion has to be a request, too.
+			deletion, err := json.Marshal(request.WithDefaults().Deletion())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if parsed, err := environment.Parse(deletion); err != nil || parsed.Operation != "delete" || parsed.Key() != request.Key() || len(deletion) > 4096 {
+				t.Errorf("the deletion of it: %s (%v)", deletion, err)
 			}
 		})
 	}

@@ -48,7 +48,9 @@ func TestStagesInAnExistingVPC(t *testing.T) {
 		},
 		"Register": {
 			reason: "an empty list is a space (harmonix-contract.md, section 2.3)", template: templates.Provider,
-			run:   func(c connector) (any, error) { return harmonix.New(c).Run(t.Context(), in) },
+			run: func(c connector) (any, error) {
+				return harmonix.New(c, harmonix.Options{StarterRoleARN: "arn:starter"}).Run(t.Context(), in)
+			},
 			sends: map[string]string{"VpcId": "vpc-1", "PublicSubnetIds": " ", "PrivateSubnetIds": "subnet-a,subnet-b"},
 		},
 	}

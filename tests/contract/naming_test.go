@@ -23,8 +23,8 @@ func functionOf(name string, s state) string {
 }
 
 // A state X, the folder functions/x, the logical id XFunction, the substitution XFunctionArn and the
-// placeholder ${XFunctionArn} belong together. The kubectl function is no stage: environments have
-// their own copies of it, and no state calls the master.
+// placeholder ${XFunctionArn} belong together. The kubectl function and the delete hook are no stages:
+// target accounts have their own copies of them, and no state calls the master.
 func TestEveryStageHasOneNameEverywhere(t *testing.T) {
 	def, tmpl := definition(t), template(t)
 	tasks := def.tasks()
@@ -50,11 +50,11 @@ func TestEveryStageHasOneNameEverywhere(t *testing.T) {
 			t.Errorf("functions/%s/main.go: no %q, so that causes and logs name another stage", strings.ToLower(name), want)
 		}
 	}
-	wantFolders = set(append(wantFolders, "kubectl"))
+	wantFolders = set(append(wantFolders, "deletehook", "kubectl"))
 	if diff := cmp.Diff(wantFolders, folders); diff != "" {
 		t.Errorf("folders in functions/ (-states +folders):\n%s", diff)
 	}
-	wantFunctions = set(append(wantFunctions, "KubectlFunction"))
+	wantFunctions = set(append(wantFunctions, "DeleteHookFunction", "KubectlFunction"))
 	if diff := cmp.Diff(wantFunctions, slices.Sorted(maps.Keys(tmpl.functions()))); diff != "" {
 		t.Errorf("functions in template.yaml (-states +template):\n%s", diff)
 	}

@@ -69,7 +69,8 @@ func TestStagesAndStackTemplates(t *testing.T) {
 			reason: "shared by all environments: no tags and no service role", template: templates.Bootstrap, stack: "EKS-ENV-Bootstrap",
 			sends: map[string]string{"PlatformAccount": "111111111111"},
 			run: func(c connector) func(context.Context, stage.Input) (any, error) {
-				return section(bootstrap.New(c, bootstrap.Options{PlatformAccount: "111111111111"}).Run)
+				c.cloud.beside = map[string]stackTemplate{"EKS-ENV-Bootstrap-DeleteHook": parsedTemplate(t, templates.DeleteHook)}
+				return section(bootstrap.New(c, masterCopy{}, bootstrapOptions()).Run)
 			},
 		},
 		"Network": {
@@ -119,7 +120,13 @@ func TestStagesAndStackTemplates(t *testing.T) {
 		},
 		"Register": {
 			reason: "what Harmonix reads", template: templates.Provider, stack: "EKS-ENV-opa-dev-Stack",
-			run: func(c connector) func(context.Context, stage.Input) (any, error) { return section(harmonix.New(c).Run) },
+			sends: map[string]string{
+				"StarterRoleArn": "arn:starter", "StateMachineArn": "arn:aws:states:us-east-1:111111111111:stateMachine:m",
+				"DeleteHookArn": "arn:aws:lambda:us-east-1:222222222222:function:EKS-ENV-DeleteHook",
+			},
+			run: func(c connector) func(context.Context, stage.Input) (any, error) {
+				return section(harmonix.New(c, harmonix.Options{StarterRoleARN: "arn:starter"}).Run)
+			},
 		},
 	}
 	for name, tc := range cases {
@@ -129,10 +136,7 @@ func TestStagesAndStackTemplates(t *testing.T) {
 				if text == "" {
 					text = tc.templates[nodeType]
 				}
-				var parsed stackTemplate
-				if err := json.Unmarshal([]byte(text), &parsed); err != nil {
-					t.Fatal(err)
-				}
+				parsed := parsedTemplate(t, text)
 				cloud := &cloud{template: parsed, nodeType: nodeType}
 				got, err := tc.run(connector{cloud})(t.Context(), sample(nodeType))
 				if err != nil {
@@ -160,6 +164,46 @@ func TestStagesAndStackTemplates(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+func parsedTemplate(t *testing.T, text string) stackTemplate {
+	t.Helper()
+	var parsed stackTemplate
+	if err := json.Unmarshal([]byte(text), &parsed); err != nil {
+		t.Fatal(err)
+	}
+	return parsed
+}
+
+func bootstrapOptions() bootstrap.Options {
+	return bootstrap.Options{PlatformAccount: "111111111111", DeleteHook: "hook", StarterRoleARN: "arn:starter"}
+}
+
+// The delete hook's stack belongs to no environment either, and is made with the service role.
+func TestBootstrapMakesTheDeleteHook(t *testing.T) {
+	const name = "EKS-ENV-Bootstrap-DeleteHook"
+	hook := parsedTemplate(t, templates.DeleteHook)
+	cloud := &cloud{template: parsedTemplate(t, templates.Bootstrap), beside: map[string]stackTemplate{name: hook}}
+	got, err := bootstrap.New(connector{cloud}, masterCopy{}, bootstrapOptions()).Run(t.Context(), sample("FARGATE"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sent := cloud.others[name]
+	parameters := pairs(sent, "Parameters", "ParameterKey", "ParameterValue")
+	checkParameters(t, hook, parameters)
+	want := map[string]string{
+		"ArtifactBucket": "value/of/ArtifactBucket/1", "Architecture": "x86_64", "StarterRoleArn": "arn:starter", "PermissionsBoundary": "",
+		"FunctionKey": "delete-hook/e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855.zip",
+	}
+	if diff := cmp.Diff(want, parameters); diff != "" {
+		t.Errorf("parameters (-want +got):\n%s", diff)
+	}
+	if sent.Get("TemplateBody") != templates.DeleteHook || sent.Get("RoleARN") != "value/of/ServiceRoleArn/1" || len(pairs(sent, "Tags", "Key", "Value")) > 0 {
+		t.Errorf("sends another template, role or tags: %s", sent.Get("RoleARN"))
+	}
+	if got.DeleteHookARN != "value/of/FunctionArn/1" {
+		t.Errorf("the section has %q", got.DeleteHookARN)
 	}
 }
 
@@ -258,7 +302,7 @@ func sample(nodeType string) stage.Input {
 			Execution: environment.Execution{ARN: "arn:aws:states:us-east-1:111111111111:execution:m:e"},
 			Request:   request,
 			Names:     environment.NamesOf(request),
-			Bootstrap: &environment.Bootstrap{ServiceRoleARN: "arn:aws:iam::222222222222:role/EKS-ENV-CloudFormation-us-east-1", ArtifactBucket: "eks-env-artifacts-222222222222-us-east-1"},
+			Bootstrap: &environment.Bootstrap{ServiceRoleARN: "arn:aws:iam::222222222222:role/EKS-ENV-CloudFormation-us-east-1", ArtifactBucket: "eks-env-artifacts-222222222222-us-east-1", DeleteHookARN: "arn:aws:lambda:us-east-1:222222222222:function:EKS-ENV-DeleteHook"},
 			Network: &environment.Network{
 				VPCID: "vpc-1", PublicSubnetIDs: []string{"subnet-1", "subnet-2", "subnet-3"}, PrivateSubnetIDs: []string{"subnet-4", "subnet-5", "subnet-6"},
 				PublicRouteTableID: "rtb-1", PrivateRouteTableIDs: []string{"rtb-2", "rtb-3", "rtb-4"},
@@ -295,6 +339,9 @@ type cloud struct {
 	template stackTemplate
 	nodeType string
 	update   url.Values
+	// beside are the templates of further stacks that the stage converges, others is what it sends for them.
+	beside map[string]stackTemplate
+	others map[string]url.Values
 }
 
 // Do implements aws.HTTPClient.
@@ -311,7 +358,7 @@ func (c *cloud) answer(r *http.Request) (int, string) {
 	switch host {
 	case "eks":
 		return http.StatusNotFound, `{"__type": "ResourceNotFoundException", "message": "No cluster found for name: opa-dev-cluster."}`
-	case "eks-env-artifacts-222222222222-us-east-1.s3":
+	case "eks-env-artifacts-222222222222-us-east-1.s3", "s3":
 		return http.StatusOK, ""
 	case "ec2":
 		text, err := io.ReadAll(r.Body)
@@ -332,12 +379,21 @@ func (c *cloud) answer(r *http.Request) (int, string) {
 func (c *cloud) cloudFormation(form url.Values) (int, string) {
 	action := form.Get("Action")
 	result := ""
+	name, template := form.Get("StackName"), c.template
+	further, isFurther := c.beside[name]
+	if isFurther {
+		template = further
+	}
 	switch action {
 	case "DescribeStacks":
 		result = "<Stacks><member><StackName>s</StackName><StackId>arn:s</StackId><StackStatus>CREATE_COMPLETE</StackStatus>" +
-			"<CreationTime>2026-01-01T00:00:00Z</CreationTime><Outputs>" + c.outputs() + "</Outputs></member></Stacks>"
+			"<CreationTime>2026-01-01T00:00:00Z</CreationTime><Outputs>" + c.outputs(template) + "</Outputs></member></Stacks>"
 	case "UpdateStack":
-		c.update = form
+		if isFurther {
+			c.others = map[string]url.Values{name: form}
+		} else {
+			c.update = form
+		}
 		return http.StatusBadRequest, "<ErrorResponse><Error><Type>Sender</Type><Code>ValidationError</Code>" +
 			"<Message>No updates are to be performed.</Message></Error></ErrorResponse>"
 	case "GetTemplate":
@@ -351,11 +407,11 @@ func (c *cloud) cloudFormation(form url.Values) (int, string) {
 
 // outputs are those of the template whose condition holds, each with a value of its own. It has as
 // many parts as the ARN of a node group, in which a stage looks for the name.
-func (c *cloud) outputs() string {
+func (c *cloud) outputs(template stackTemplate) string {
 	managed := c.nodeType == "MANAGED"
 	holds := map[string]bool{"": true, "Managed": managed, "ManagedNodes": managed, "Fargate": !managed}
 	var text strings.Builder
-	for name, o := range c.template.Outputs {
+	for name, o := range template.Outputs {
 		if !holds[o.Condition] {
 			continue
 		}
@@ -397,7 +453,7 @@ func (masterCopy) GetLayerVersion(context.Context, *lambda.GetLayerVersionInput,
 // CloudFormation takes a template up to 51,200 bytes in the call itself (aws-traps.md, row 1.62).
 func TestStackTemplatesFitACall(t *testing.T) {
 	for name, text := range map[string]string{
-		"bootstrap": templates.Bootstrap, "network": templates.Network, "identity": templates.Identity,
+		"bootstrap": templates.Bootstrap, "deletehook": templates.DeleteHook, "network": templates.Network, "identity": templates.Identity,
 		"cluster": templates.Cluster, "kubectl": templates.Kubectl, "provider": templates.Provider,
 		"egress": templates.Egress, "addonroles": templates.AddonRoles,
 		"capacity-managed": templates.CapacityManaged, "capacity-fargate": templates.CapacityFargate,

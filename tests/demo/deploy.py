@@ -84,6 +84,7 @@ def orchestrator(cloud: Cloud) -> dict[str, str]:
             "local",
             "--parameter-overrides",
             f"Architecture={architecture}",
+            f"TargetAccounts={cloud.target_account}",
             # Nothing is eventually consistent here.
             "SettleSeconds=0",
             # The chart of the same name that the local cloud serves: see docs/local-cloud.md.

@@ -13,7 +13,7 @@ from e2e.provider import Execution, Provider, Request, example
 from e2e.world import World
 from localcloud import snapshot
 
-_SHARED = ("EKS-ENV-Bootstrap", "eks-env-artifacts-", "EKS-ENV-CloudFormation-")
+_SHARED = ("EKS-ENV-Bootstrap", "eks-env-artifacts-", "EKS-ENV-CloudFormation-", "EKS-ENV-DeleteHook")
 """What all environments of the account and region share, and what outlives them."""
 
 

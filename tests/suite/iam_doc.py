@@ -77,6 +77,12 @@ def platform_roles() -> Iterator[Role]:
             yield Role(name, f"{{stack}}-{name}Role-…", statements=statements)
 
 
+def starter_role() -> Role:
+    """What delete hooks in target accounts assume."""
+    template = yaml.load((ROOT / "template.yaml").read_text(), _Template)
+    return next(_declared(template))
+
+
 def environment_role() -> Role:
     """What the stages assume in a target account."""
     template = yaml.load((ROOT / "infra" / "environment-role.yaml").read_text(), _Template)
@@ -84,14 +90,14 @@ def environment_role() -> Role:
 
 
 def target_roles() -> Iterator[Role]:
-    """The roles of the bootstrap stack, then those of an environment, in the order of the stacks."""
-    for stack in ("bootstrap", "identity", "egress", "addonroles"):
+    """The two roles that environments share, then those of an environment, in the order of the stacks."""
+    for stack in ("bootstrap", "deletehook", "identity", "egress", "addonroles"):
         yield from _declared(json.loads((TEMPLATES / f"{stack}.json").read_text()))
 
 
 def undocumented_templates() -> list[str]:
     """The templates with roles that the reference would leave out."""
-    read = {"bootstrap", "identity", "egress", "addonroles"}
+    read = {"bootstrap", "deletehook", "identity", "egress", "addonroles"}
     # The same flow log, and the same role, in a VPC that is there already.
     same = {"egress-existing": "egress"}
     others = (path for path in sorted(TEMPLATES.glob("*.json")) if path.stem not in read)
@@ -285,9 +291,10 @@ def reference(reasons: Reasons) -> str:
         lines += _role(role, reasons)
     lines += ["", "### The functions' roles", ""]
     lines += _functions([role for role in platform if role not in machine], reasons)
+    lines += _role(starter_role(), reasons)
     lines += ["", "## Target account: shared by all environments", *_role(environment_role(), reasons)]
-    bootstrap, *environment = target_roles()
-    lines += [*_role(bootstrap, reasons), "", "## Target account: one environment"]
+    bootstrap, hook, *environment = target_roles()
+    lines += [*_role(bootstrap, reasons), *_role(hook, reasons), "", "## Target account: one environment"]
     for role in environment:
         lines += _role(role, reasons)
     return "\n".join(lines)

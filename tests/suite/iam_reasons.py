@@ -10,6 +10,14 @@ INTRODUCTIONS = {
     "EnvironmentRole": "What the stages assume. It makes no part of an environment itself: that is CloudFormation's service role. "
     "It makes the bootstrap stack, so it decides what the service role may do: treat it as an administrator of the account.",
     "ServiceRole": "What CloudFormation makes and deletes the environments' stacks with. It belongs to the bootstrap stack of an account and region.",
+    "StarterRole": "What the delete hooks assume, in the platform account and the accounts of the parameter `TargetAccounts`, when a provider stack is "
+    "deleted. IAM cannot limit the input of an execution, so whoever acts as a hook's role can start any request, plans and applies included. "
+    "What such a request can reach is limited by the target's environment role, which asks for its external id: give each target account one of its own, "
+    "and no account can have another's environments deleted. Executions cannot be listed, and their names are random or hashed; "
+    "who knows the name of one can read its input, the external id included. "
+    "The hook itself starts nothing but the deletion that its provider stack has written down.",
+    "DeleteHookRole": "The function behind the custom resource of all provider stacks of an account and region. "
+    "It removes nothing itself: it starts the deletion in the platform account, and waits.",
     "OperationsRole": "What the Harmonix backend assumes. Harmonix derives its name; it cannot be changed.",
     "ProvisioningRole": "What application pipelines assume. It is an administrator in the cluster, and with `IAMFullAccess` as good as one of the account: "
     "unmodified Harmonix pipelines deploy stacks with roles in them.",
@@ -48,7 +56,9 @@ STATEMENTS = {
     "ReadDefaultRoles": "Harmonix' two roles, where a request does not name them",
     "WriteLockAndHistory": "one row for the lock, one for each execution",
     "SeeWhetherHolderRuns": "a lock whose execution is over may be taken",
-    "ReadMasterCopy": "the code that an environment's own function gets",
+    "ReadMasterCopy": "the code of the copies in target accounts",
+    "StarterRole/StartDeletions": "the deletion of the environment whose provider stack is deleted",
+    "FollowDeletions": "whether that deletion has ended, and whose execution is in its way",
     "ReadLayers": "the kubectl that an environment's own function gets",
     # The environment role.
     "Stacks": "one stack per stage, and looking at what became of it",
@@ -85,9 +95,12 @@ STATEMENTS = {
     "LaunchTemplates": "the node group's launch template; EKS asks whether the caller could start its instances",
     "Egress": "NAT gateways, addresses, endpoints and flow logs; identifiers are not known beforehand, so the region is what holds",
     "EndpointNames": "EC2 attaches the private names of an interface endpoint with the caller's permissions",
-    "Functions": "the environment's kubectl function and its layer",
+    "Functions": "the environment's kubectl function and its layer, and the delete hook",
     "ServiceRole/Artifacts": "Lambda reads the code with the caller's permissions",
-    "LogGroups": "log groups of the function and the flow log",
+    "DeleteHookRole": "the delete hook's role, by its fixed name; it belongs to no environment, and so has no environment's tag",
+    "PassDeleteHookRole": "the delete hook gets its role",
+    "CallDeleteHook": "CloudFormation calls a custom resource's function with the permissions of whoever deletes the stack, here this role",
+    "LogGroups": "log groups of the functions and the flow log",
     "ReadLogGroups": "CloudFormation looks for them; no resource-level permissions",
     "CreateRoles": "the environment's roles, by their fixed names, and only with the tag of an environment",
     "ReadRoles": "CloudFormation compares them; reading needs no tag",
@@ -111,6 +124,11 @@ STATEMENTS = {
     "ReadNetwork": "EC2's describe calls have no resource-level permissions",
     "Parameters": "the SSM parameters that Harmonix reads",
     "DescribeParameters": "has no resource-level permissions",
+    # The delete hook's role.
+    "DeleteHookRole/StartDeletions": "it starts and follows deletions as the starter role, and can assume no other",
+    "HandOver": "Lambda ends an invocation after minutes; it invokes itself to wait on",
+    "SeeWhoDeletes": "whether its stack is being deleted at all, and not by the orchestrator itself; whether the environment is gone",
+    "WriteLog": "the function's own log",
     # The environment's roles.
     "Kubectl": "it calls the environment's kubectl function",
     "OperationsRole/Cluster": "Harmonix shows the cluster",

@@ -8,6 +8,7 @@ from typing import Any
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import cloudformation
 from ministack.services.cloudformation import changesets, engine
+from ministack.services.cloudformation.handlers import _resolve_stack
 from ministack.services.cloudformation.helpers import _error, _p, _xml
 
 _roles: dict[tuple[str, str, str], str] = {}
@@ -20,6 +21,7 @@ def install() -> None:
     handlers["CreateStack"] = _created(handlers["CreateStack"])
     for action in ("UpdateStack", "CreateChangeSet"):
         handlers[action] = _with_role(handlers[action])
+    handlers["DeleteStack"] = _deleted(handlers["DeleteStack"])
     handlers["DescribeStacks"] = _described(handlers["DescribeStacks"])
     handlers["DescribeChangeSet"] = _by_name(handlers["DescribeChangeSet"])
     changesets._resolve_props_for_diff = _existing(changesets._resolve_props_for_diff)
@@ -48,6 +50,19 @@ def _created(original: Any) -> Any:
         return response
 
     return create
+
+
+def _deleted(original: Any) -> Any:
+    """A stack that is being deleted is not deleted once more beside that."""
+
+    @functools.wraps(original)
+    def delete(params: dict[str, Any]) -> Any:
+        stack = _resolve_stack(_p(params, "StackName"))
+        if stack and stack["StackStatus"] == "DELETE_IN_PROGRESS":
+            return _xml(200, "DeleteStackResponse", "")
+        return original(params)
+
+    return delete
 
 
 def _with_role(original: Any) -> Any:

@@ -1,10 +1,14 @@
-package deploykubectl
+// Package artifact puts the code of functions and layers into the artifact bucket of a target account
+// and region, where Lambda wants it to lie. An artifact is named by its content, so that equal code is
+// no change to CloudFormation (aws-traps.md, row 4.2). It must not know what the code is for.
+package artifact
 
 import (
 	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -26,18 +30,19 @@ type objects interface {
 	PutObject(ctx context.Context, in *s3.PutObjectInput, opts ...func(*s3.Options)) (*s3.PutObjectOutput, error)
 }
 
-// bucket is the target's artifact bucket.
-type bucket struct {
+// Bucket is the target's artifact bucket.
+type Bucket struct {
 	api  objects
 	name string
 }
 
-func newBucket(api objects, name string) bucket { return bucket{api: api, name: name} }
+// In returns the bucket of that name.
+func In(api objects, name string) Bucket { return Bucket{api: api, name: name} }
 
-// put stores the zip of the given SHA-256 (base64) unless it is there, and returns its key. The
+// Put stores the zip of the given SHA-256 (base64) unless it is there, and returns its key. The
 // location is a link that lives for ten minutes, so it is read at once (aws-traps.md, row 4.1).
-func (b bucket) put(ctx context.Context, kind, digest, location string) (string, error) {
-	key, err := keyOf(kind, digest)
+func (b Bucket) Put(ctx context.Context, kind, digest, location string) (string, error) {
+	key, err := Key(kind, digest)
 	if err != nil {
 		return "", err
 	}
@@ -60,6 +65,18 @@ func (b bucket) put(ctx context.Context, kind, digest, location string) (string,
 	}
 	return key, nil
 }
+
+// Key is the key of the artifact with that SHA-256, as Lambda gives it: base64.
+func Key(kind, digest string) (string, error) {
+	sum, err := base64.StdEncoding.DecodeString(digest)
+	if err != nil || len(sum) == 0 {
+		return "", fault.New(fault.Internal, "Lambda gave %q as the SHA-256 of the %s", digest, kind)
+	}
+	return fmt.Sprintf("%s/%s.zip", kind, hex.EncodeToString(sum)), nil
+}
+
+// KeyOnly stands in for [Bucket.Put] in a plan: it says where the artifact would lie.
+func KeyOnly(_ context.Context, kind, digest, _ string) (string, error) { return Key(kind, digest) }
 
 // missing knows the answers to HeadObject, which has no body and therefore no error code, for an
 // object that is not there.

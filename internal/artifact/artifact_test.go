@@ -1,4 +1,4 @@
-package deploykubectl
+package artifact
 
 import (
 	"context"
@@ -89,7 +89,7 @@ func TestPut(t *testing.T) {
 			if tc.bucket.objects == nil {
 				tc.bucket.objects = map[string]string{}
 			}
-			got, err := newBucket(&tc.bucket, "bucket").put(t.Context(), "kubectl-function", digest, server.URL+"/?X-Amz-Signature=secret")
+			got, err := In(&tc.bucket, "bucket").Put(t.Context(), "kubectl-function", digest, server.URL+"/?X-Amz-Signature=secret")
 			if code := fault.CodeOf(err); code != tc.code {
 				t.Fatalf("%s: got %q (%v), want %q", tc.reason, code, err, tc.code)
 			}
@@ -116,9 +116,30 @@ func TestLinkIsNotShown(t *testing.T) {
 		"NoScheme": "nothing://host/?X-Amz-Signature=secret",
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := newBucket(&bucketOf{absentAs: &types.NotFound{}}, "b").put(t.Context(), "kubectl-layer", "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=", location)
+			_, err := In(&bucketOf{absentAs: &types.NotFound{}}, "b").Put(t.Context(), "kubectl-layer", "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=", location)
 			if fault.CodeOf(err) != "Transient" || strings.Contains(err.Error(), "secret") {
 				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+func TestKey(t *testing.T) {
+	cases := map[string]struct {
+		reason, digest, want string
+		code                 fault.Code
+	}{
+		// The SHA-256 of nothing, as Lambda and as sha256sum write it.
+		"Digest":  {reason: "named by content", digest: "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=", want: "kubectl-layer/e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855.zip"},
+		"Empty":   {reason: "no digest is no name", code: "Internal"},
+		"NoBase":  {reason: "not base64", digest: "??", code: "Internal"},
+		"Escapes": {reason: "a digest never leaves the folder", digest: "../x", code: "Internal"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			got, err := Key("kubectl-layer", tc.digest)
+			if code := fault.CodeOf(err); code != tc.code || got != tc.want {
+				t.Errorf("%s: got %q, %q (%v)", tc.reason, got, code, err)
 			}
 		})
 	}
