@@ -73,7 +73,7 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], str, str, list[str]]] = {
         {"notOffered": {"m5.large": ["us-east-1a", "us-east-1b", "us-east-1c"]}}, {}, "InstanceTypeUnknown", "/instanceType", ["m5.large"],
     ),
     "an endpoint's service that a zone does not have": (
-        {"notOffered": {"ecr.dkr": ["us-east-1b"]}}, {"apiAccess": "private"}, "EndpointNotOffered", "/interfaceEndpoints",
+        {"notOffered": {"ecr.dkr": ["us-east-1b"]}}, {"apiAccess": "private", "apiAccessCidrs": None}, "EndpointNotOffered", "/interfaceEndpoints",
         ["for ecr.dkr in us-east-1b", "without ecr.dkr"],
     ),
     "an endpoint's service that the region does not have": (
