@@ -43,7 +43,7 @@ func identity(t *template) {
 
 	key := encryptionKey(t, "AuditKey", "alias/${Prefix}-${Name}-key", "Audit table of an EKS environment", awscdk.CfnDeletionPolicy_DELETE)
 	// Without its key the secrets of a cluster, and of every backup of it, are lost.
-	secrets := encryptionKey(t, "SecretsKey", "alias/eks/${Prefix}-${Name}-cluster-key-alias", "Kubernetes secrets of an EKS environment", awscdk.CfnDeletionPolicy_RETAIN)
+	secrets := encryptionKey(t, "SecretsKey", "alias/eks/${Prefix}-${Name}-cluster-key-alias", "Kubernetes secrets of an EKS environment", awscdk.CfnDeletionPolicy_RETAIN_EXCEPT_ON_CREATE)
 	table := auditTable(t, key)
 
 	operations := t.role("OperationsRole", operationsRole(platform))

@@ -151,6 +151,23 @@ func TestInterface(t *testing.T) {
 	}
 }
 
+// A create that failed is made again after its rollback. What the rollback left would be made a second
+// time, and the first one would be in no stack: RetainExceptOnCreate keeps a resource in every other case.
+// https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-attribute-deletionpolicy.html
+func TestFailedCreateLeavesNothing(t *testing.T) {
+	for name, body := range all() {
+		for id, r := range parse(t, body).Resources {
+			if r.DeletionPolicy == "Retain" {
+				t.Errorf("%s: %s stays behind when the create of its stack is rolled back", name, id)
+			}
+		}
+	}
+	key := parse(t, templates.Identity).Resources["SecretsKey"]
+	if key.DeletionPolicy != "RetainExceptOnCreate" {
+		t.Errorf("SecretsKey: DeletionPolicy %q: want RetainExceptOnCreate", key.DeletionPolicy)
+	}
+}
+
 // Another value of a create-only property, another role or another logical id is another cluster
 // (aws-traps.md, rows 1.1, 1.2 and 1.4), so all of them are pinned here. A change of this test is a
 // change that no existing environment survives.

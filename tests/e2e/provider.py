@@ -185,6 +185,12 @@ class Provider:
         """The execution that holds the environment's lock."""
         return next((row["owner"] for row in self.rows(request) if row["sort"] == "lock"), None)
 
+    def leave_lock(self, request: Request, owner: str) -> None:
+        """Writes a lock as an execution leaves it that could not give it back."""
+        environment = f"{request['awsAccountID']}/{request['awsRegion']}/{request['prefix']}-{request['name']}"
+        item = {"id": environment, "sort": "lock", "owner": owner, "since": "2026-11-22T00:00:00Z"}
+        self._dynamodb.put_item(TableName=self._table, Item={name: {"S": value} for name, value in item.items()})
+
     def past(self, request: Request) -> list[dict[str, str]]:
         """The environment's history, oldest first."""
         return [row for row in self.rows(request) if row["sort"] != "lock"]

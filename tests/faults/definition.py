@@ -7,7 +7,7 @@ import functools
 import json
 from typing import Any
 
-from demo.execution import DEFINITION, stages
+from demo.execution import DEFINITION
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,6 +21,10 @@ class Task:
     """The state after that one."""
     later: frozenset[str]
     """The states of its branch that come after it."""
+    function: str
+    """The logical id of the function that it calls."""
+    stage: str
+    """What it calls that function as, where several states share one; else empty."""
 
 
 def document() -> dict[str, Any]:
@@ -30,17 +34,21 @@ def document() -> dict[str, Any]:
 
 @functools.cache
 def tasks() -> dict[str, Task]:
-    """The Task states by name, but for those that only a removal goes through."""
+    """The Task states by name."""
     found = {}
-    removing = {stage.name for stage in stages("delete")} - {stage.name for stage in stages()}
     for name, state in document()["States"].items():
         if state["Type"] == "Task":
-            found[name] = Task(name, None, None, frozenset())
+            found[name] = Task(name, None, None, frozenset(), *_called(state))
         for branch in state.get("Branches", []):
             for inner, of_branch in branch["States"].items():
                 if of_branch["Type"] == "Task":
-                    found[inner] = Task(inner, name, state["Next"], _after(branch["States"], inner))
-    return {name: task for name, task in found.items() if name not in removing}
+                    found[inner] = Task(inner, name, state["Next"], _after(branch["States"], inner), *_called(of_branch))
+    return found
+
+
+def _called(state: dict[str, Any]) -> tuple[str, str]:
+    """A Task's function, and what the Task calls it as."""
+    return state["Resource"].removeprefix("${").removesuffix("Arn}"), state["Parameters"].get("stage", "")
 
 
 def _after(states: dict[str, Any], name: str) -> frozenset[str]:

@@ -95,10 +95,13 @@ def named(body: bytes, execution: str) -> bool:
 
 
 def of_state(state: str, execution: str) -> Any:
-    """Matches the invocations of a state's function by an execution."""
+    """Matches the invocations by a state of an execution."""
+    task = definition.tasks()[state]
 
     def matches(call: Call) -> bool:
-        return call.action == "Invoke" and f"-{state}Function-" in call.target and named(call.body, execution)
+        if call.action != "Invoke" or f"-{task.function}-" not in call.target or not named(call.body, execution):
+            return False
+        return not task.stage or json.loads(call.body)["stage"] == task.stage
 
     return matches
 

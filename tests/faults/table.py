@@ -30,15 +30,33 @@ IN_PROGRESS = {
     "Logging": 41,
     "ClusterDNS": 61,
     "LoadBalancer": 61,
-    "Verify": ONCE,
+    "Verify": 21,
     "Register": 41,
     "Complete": ONCE,
     "Plan": ONCE,
+    "Survey": ONCE,
+    "Drain": 81,
+    "DeleteKubectl": 231,
+    "DeleteAddonRoles": 41,
+    "DeleteCapacity": 201,
+    "DeleteCluster": 201,
+    "DeleteEgress": 81,
+    "SweepNetwork": 231,
+    "DeleteNetwork": 81,
+    "DeleteIdentity": 41,
+    "SweepData": 41,
+    "DeleteProvider": 41,
+    "CompleteDelete": ONCE,
     "RecordFailure": 721,
 }
 """Attempts of each state while it is told InProgress."""
 
-OPERATION = {"Plan": "plan"}
+_REMOVING = (
+    "Survey", "Drain", "DeleteKubectl", "DeleteAddonRoles", "DeleteCapacity", "DeleteCluster", "DeleteEgress",
+    "SweepNetwork", "DeleteNetwork", "DeleteIdentity", "SweepData", "DeleteProvider", "CompleteDelete",
+)  # fmt: skip
+
+OPERATION = {"Plan": "plan"} | dict.fromkeys(_REMOVING, "delete")
 """What has to be asked for to come to a state, unless it is `apply`. A removal is played on environments that are not there."""
 
 GIVEN, LATE = 4, 6
@@ -115,6 +133,19 @@ EACH_STATE = {
     "Register": ("Conflict", False),
     "Complete": ("cut", False),
     "Plan": ("Failed", False),
+    "Survey": ("PreflightFailed", False),
+    "Drain": ("InProgress", False),
+    "DeleteKubectl": ("Sandbox.Timedout", True),
+    "DeleteAddonRoles": ("Throttled", True),
+    "DeleteCapacity": ("Failed", False),
+    "DeleteCluster": ("AccessDenied", False),
+    "DeleteEgress": ("refused", True),
+    "SweepNetwork": ("Transient", False),
+    "DeleteNetwork": ("Conflict", False),
+    "DeleteIdentity": ("cut", True),
+    "SweepData": ("Lambda.Unknown", False),
+    "DeleteProvider": ("Internal", False),
+    "CompleteDelete": ("killed", True),
     "RecordFailure": ("Failed", False),
 }
 """For the short run, one fault at each state, once (True) or for ever; together every kind of fault and of end."""

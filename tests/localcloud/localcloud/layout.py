@@ -58,6 +58,11 @@ class Layout:
         return self.run / "limits.json"
 
     @property
+    def obstacles(self) -> pathlib.Path:
+        """What a test has put in the way of resources."""
+        return self.run / "obstacles.json"
+
+    @property
     def clusters(self) -> pathlib.Path:
         """One directory per Kubernetes control plane."""
         return self.run / "clusters"

@@ -22,6 +22,7 @@ from localcloud.extension import (
     lambdas,
     managed_policies,
     network,
+    obstacles,
     provisioned,
     quotas,
     record,
@@ -52,6 +53,7 @@ def install(settings: Settings) -> None:
     stack_requests.install()
     service_role.install(settings)
     cloudformation.install()
+    obstacles.install(settings)
     for resource in (*ec2.resources(), *endpoints.resources(), *iam.resources(), *eks.install(settings)):
         cloudformation.register(resource)
     ec2.install()

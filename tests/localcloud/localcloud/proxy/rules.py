@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections.abc import Callable
+from typing import Any
 
 from localcloud.proxy.call import Call
 
@@ -15,6 +16,13 @@ class Answer:
 
     error: str
     message: str = "thrown by a test"
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """The function answers with what this makes of the call, without having been called."""
+
+    of: Callable[[Call], Any]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,10 +42,20 @@ class Delay:
 
 
 @dataclasses.dataclass(frozen=True)
+class Hold:
+    """The call waits for an event, then something else happens to it."""
+
+    until: threading.Event
+    then: Answer | Result | Refuse
+
+
+@dataclasses.dataclass(frozen=True)
 class Cut:
     """The connection ends without an answer: before the call was made, or after."""
 
     made: bool
+    kills: str = ""
+    """A function whose processes die at the same moment: the one that has made the call."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,7 +63,7 @@ class Kill:
     """The function's process dies while it works on the call."""
 
 
-Disturbance = Answer | Refuse | Delay | Cut | Kill
+Disturbance = Answer | Result | Refuse | Delay | Hold | Cut | Kill
 
 
 @dataclasses.dataclass(eq=False)

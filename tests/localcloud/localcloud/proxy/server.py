@@ -14,8 +14,10 @@ import urllib.parse
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from localcloud.proxy import workers
+from localcloud.proxy.apiserver import Fronts
 from localcloud.proxy.call import Call
-from localcloud.proxy.rules import Answer, Cut, Delay, Disturbance, Kill, Refuse, Rule
+from localcloud.proxy.rules import Answer, Cut, Delay, Disturbance, Hold, Kill, Refuse, Result, Rule
 from localcloud.proxy.workers import Victim
 
 _PATIENCE = 960
@@ -49,13 +51,16 @@ class Proxy:
         port: int = 0,
         route: Callable[[Call], str | None] = lambda call: None,
         trusted: frozenset[str] = frozenset({"ak"}),
+        kubernetes: bool = False,
     ) -> None:
         self.endpoint, self._temporary = endpoint, directory
+        self._fronts = Fronts(host, self.handle) if kubernetes else None
         self._route, self._trusted = route, trusted
         self._rules: list[Rule] = []
         self._lock = threading.Lock()
         self._turns: collections.defaultdict[str, threading.Lock] = collections.defaultdict(threading.Lock)
         self.calls: list[Call] = []
+        self._at_work: list[Call] = []
         self._server = _Server((host, port), _Handler)
         self._server.proxy = self
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
@@ -70,6 +75,13 @@ class Proxy:
         """Listens no more."""
         self._server.shutdown()
         self._server.server_close()
+        if self._fronts:
+            self._fronts.stop()
+
+    def busy(self, matches: Callable[[Call], bool]) -> bool:
+        """Whether a call that matches has yet to be answered."""
+        with self._lock:
+            return any(matches(call) for call in self._at_work)
 
     def add(self, *rules: Rule) -> None:
         """Rules that hold from now on; the first that wants a call has it."""
@@ -85,24 +97,36 @@ class Proxy:
         """The answer to a call; None cuts the connection."""
         with self._lock:
             self.calls.append(call)
+            self._at_work.append(call)
             rules = list(self._rules)
-        wanted = [rule for rule in rules if rule.wants(call)]
-        return self._disturbed(call, wanted[0].disturbance) if wanted else self._passed(call)
+        try:
+            wanted = [rule for rule in rules if rule.wants(call)]
+            return self._disturbed(call, wanted[0].disturbance) if wanted else self._passed(call)
+        finally:
+            with self._lock:
+                self._at_work = [c for c in self._at_work if c is not call]
 
     def _disturbed(self, call: Call, disturbance: Disturbance) -> Reply | None:
         match disturbance:
             case Answer(error, message):
                 body = {"errorMessage": message, "errorType": error}
                 return _json(200, body, ("X-Amz-Function-Error", "Unhandled"))
+            case Result(of):
+                return _json(200, of(call))
             case Refuse(error, status, message):
                 return _refusal(call, error, status, message)
+            case Hold(until, then):
+                until.wait(_PATIENCE)
+                return self._disturbed(call, then)
             case Delay(seconds):
                 reply = self._passed(call)
                 time.sleep(seconds)
                 return reply
-            case Cut(made):
+            case Cut(made, kills):
                 if made:
                     self._passed(call)
+                if kills:
+                    workers.kill(kills, self._temporary)
                 return None
             case Kill():
                 victim = Victim(call.target.rpartition(":")[2], self._temporary)
@@ -111,9 +135,12 @@ class Proxy:
                 return self._passed(call)
 
     def _passed(self, call: Call) -> Reply:
+        if self._fronts and call.service == "kubernetes":
+            return Reply(*self._fronts.pass_on(call))
         url = self._route(call)
         if url is None:
-            return self._sent(call, self.endpoint + call.path)
+            reply = self._sent(call, self.endpoint + call.path)
+            return dataclasses.replace(reply, body=self._fronts.described(call, reply.body)) if self._fronts else reply
         with self._lock:
             turn = self._turns[url]
         with turn:
@@ -154,12 +181,15 @@ def _account(arn: str) -> str:
     return arn.split(":")[4]
 
 
-def _json(status: int, body: dict[str, Any], *headers: tuple[str, str]) -> Reply:
+def _json(status: int, body: Any, *headers: tuple[str, str]) -> Reply:
     return Reply(status, [("Content-Type", "application/json"), *headers], json.dumps(body).encode())
 
 
 def _refusal(call: Call, error: str, status: int, message: str) -> Reply:
     """An error in the protocol of the service that was called."""
+    if call.service == "kubernetes":
+        body = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": error, "code": status, "message": message}
+        return _json(status, body)
     if call.headers.get("Content-Type", "").startswith("application/x-www-form-urlencoded"):
         text = f"<ErrorResponse><Error><Type>Sender</Type><Code>{error}</Code><Message>{message}</Message></Error></ErrorResponse>"
         return Reply(status, [("Content-Type", "text/xml")], text.encode())

@@ -27,6 +27,12 @@ def of(function: str, directory: pathlib.Path) -> list[int]:
     return found
 
 
+def kill(function: str, directory: pathlib.Path) -> None:
+    """Kills the processes of a function."""
+    for pid in of(function, directory):
+        _signal(pid, signal.SIGKILL)
+
+
 class Victim:
     """A function whose process is stopped before a call reaches it, and killed when the call has."""
 
