@@ -352,9 +352,10 @@ func chartActions(inS3 awscdk.CfnCondition) []statement {
 		Actions:   []string{"ecr:GetAuthorizationToken"},
 		Resources: []string{"*"}, // has no resource-level permissions
 	}, {
-		ID:        "Repositories",
-		Actions:   []string{"ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"},
-		Resources: []string{"arn:${AWS::Partition}:ecr:${AWS::Region}:${AWS::AccountId}:repository/*"},
+		ID:      "Repositories",
+		Actions: []string{"ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"},
+		// A company has its charts in one account. The repository's policy decides who else may read them.
+		Resources: []string{"arn:${AWS::Partition}:ecr:*:*:repository/*"},
 	}, {
 		// The public registry is read without rights, too, but then it counts calls by address. It belongs
 		// to the partition aws; in others these two actions name nothing.

@@ -130,14 +130,12 @@ func securityGroups(t *template, vpc *string) (controlPlane, function awsec2.Cfn
 	function = awsec2.NewCfnSecurityGroup(t.stack, jsii.String("KubectlSecurityGroup"), &awsec2.CfnSecurityGroupProps{
 		GroupDescription: jsii.String("Kubectl function"),
 		VpcId:            vpc,
-		// The resolver of the VPC is not subject to security groups, so port 53 needs no rule.
-		SecurityGroupEgress: []any{&awsec2.CfnSecurityGroup_EgressProperty{
-			Description: jsii.String("Kubernetes API, AWS APIs and chart repositories"),
-			IpProtocol:  jsii.String("tcp"),
-			FromPort:    jsii.Number(443),
-			ToPort:      jsii.Number(443),
-			CidrIp:      jsii.String("0.0.0.0/0"),
-		}},
+		// Amazon's resolver is not subject to security groups. A VPC of others may have resolvers of its own.
+		SecurityGroupEgress: []any{
+			out("tcp", 443, "Kubernetes API, AWS APIs and chart repositories"),
+			out("udp", 53, "Resolvers of the VPC's DHCP options"),
+			out("tcp", 53, "Resolvers of the VPC's DHCP options"),
+		},
 		Tags: named("${Prefix}-${Name}-kubectl"),
 	})
 	awsec2.NewCfnSecurityGroupIngress(t.stack, jsii.String("KubectlToControlPlane"), &awsec2.CfnSecurityGroupIngressProps{
@@ -162,4 +160,15 @@ func onlyWhen(resource awscdk.CfnResource, condition awscdk.CfnCondition) {
 func joined(third awscdk.CfnCondition, values []*string) *string {
 	all, some := values, values[:zones-1]
 	return either(third, awscdk.Fn_Join(jsii.String(","), &all), awscdk.Fn_Join(jsii.String(","), &some))
+}
+
+// out is a rule of a security group that lets connections to a port leave, wherever they go.
+func out(protocol string, port float64, description string) *awsec2.CfnSecurityGroup_EgressProperty {
+	return &awsec2.CfnSecurityGroup_EgressProperty{
+		Description: &description,
+		IpProtocol:  &protocol,
+		FromPort:    &port,
+		ToPort:      &port,
+		CidrIp:      jsii.String("0.0.0.0/0"),
+	}
 }

@@ -291,8 +291,8 @@ func TestKubectlRole(t *testing.T) {
 func TestKubectlRoleReadsCharts(t *testing.T) {
 	registry := map[string][]string{
 		"ecr:GetAuthorizationToken":        {"*"},
-		"ecr:BatchGetImage":                {"arn:aws:ecr:us-east-1:222222222222:repository/*"},
-		"ecr:GetDownloadUrlForLayer":       {"arn:aws:ecr:us-east-1:222222222222:repository/*"},
+		"ecr:BatchGetImage":                {"arn:aws:ecr:*:*:repository/*"},
+		"ecr:GetDownloadUrlForLayer":       {"arn:aws:ecr:*:*:repository/*"},
 		"ecr-public:GetAuthorizationToken": {"*"},
 		"sts:GetServiceBearerToken":        {"*"},
 	}

@@ -77,6 +77,7 @@ func checks() []check {
 		{what: "the cluster admin role", look: adminRole},
 		{what: "the permissions of the environment role", look: environmentRole},
 		{what: "service-linked roles", look: missingLinkedRoles},
+		{what: "the permissions boundary", look: boundary},
 		{what: "instance types and the quota of vCPUs", look: instances},
 		{what: "the quotas of the network", look: networkQuotas},
 		{what: "the quota of clusters", look: clusterQuota},

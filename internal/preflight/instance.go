@@ -12,6 +12,7 @@ import (
 
 	"github.com/harmonix-eks/environment-provider/internal/environment"
 	"github.com/harmonix-eks/environment-provider/internal/finding"
+	"github.com/harmonix-eks/environment-provider/internal/vpc"
 )
 
 // instanceAPI is what EC2 tells of instance types and of the instances that run.
@@ -32,7 +33,15 @@ func instanceField(r environment.Request) string {
 // instances looks whether the nodes' instance types exist, run the nodes' image, are offered in the
 // zones, and whether there is room for the nodes.
 func instances(ctx context.Context, s subject) ([]finding.Finding, error) {
-	return lookAtInstances(ctx, ec2.NewFromConfig(s.config), servicequotas.NewFromConfig(s.config), s)
+	api := ec2.NewFromConfig(s.config)
+	if s.request.ExistingVPC() && len(s.request.InstanceTypes) > 0 {
+		zones, err := vpc.Zones(ctx, api, s.request, vpc.Earlier(s.stacks[s.names.NetworkStack].Parameters))
+		if err != nil {
+			return nil, err
+		}
+		s.zones = zones
+	}
+	return lookAtInstances(ctx, api, servicequotas.NewFromConfig(s.config), s)
 }
 
 func lookAtInstances(ctx context.Context, api instanceAPI, quotas quotaAPI, s subject) ([]finding.Finding, error) {

@@ -39,6 +39,17 @@ func Survey(ctx context.Context, api SurveyAPI, r environment.Request, earlier [
 	return append(report, offered...), err
 }
 
+// Zones returns the names of the zones that r's nodes are to be in, in the VPC that it names; none where
+// there is nothing to choose from. earlier is as in [Survey].
+func Zones(ctx context.Context, api API, r environment.Request, earlier []string) ([]string, error) {
+	v, found, err := Read(ctx, api, r.VPCID)
+	if err != nil || !found {
+		return nil, err
+	}
+	choice, _ := Choose(v, r, earlier)
+	return zonesIn(choice.Private), nil
+}
+
 // Earlier returns the subnets that a network stack with these parameters stands in.
 func Earlier(parameters map[string]string) []string {
 	var subnets []string

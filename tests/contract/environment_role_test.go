@@ -31,7 +31,7 @@ func called() []string {
 		"cloudformation:CreateChangeSet", "cloudformation:DescribeChangeSet", "cloudformation:DeleteChangeSet",
 		"ec2:DescribeAvailabilityZones",
 		"ec2:DescribeVpcs", "ec2:DescribeVpcAttribute", "ec2:DescribeDhcpOptions", "ec2:DescribeSubnets", "ec2:DescribeRouteTables",
-		"ec2:DescribeNatGateways", "ec2:DescribeVpcEndpoints", "ec2:DescribeVpcEndpointServices", "ec2:DescribeSecurityGroups",
+		"ec2:DescribeNatGateways", "ec2:DescribeVpcEndpoints", "ec2:DescribeVpcEndpointServices", "iam:GetPolicy", "ec2:DescribeSecurityGroups",
 		"ec2:CreateTags", "ec2:DeleteTags",
 		"dynamodb:DescribeTable",
 		"ec2:DescribeAddresses", "ec2:DescribeInstanceTypeOfferings", "ec2:DescribeInstanceTypes", "ec2:DescribeInstances", "ec2:DescribeInternetGateways",

@@ -176,7 +176,7 @@ func TestVariables(t *testing.T) {
 		"BootstrapFunction":     {"DELETE_HOOK_FUNCTION", "PLATFORM_ACCOUNT", "SETTLE_SECONDS", "STARTER_ROLE"},
 		"RegisterFunction":      {"STARTER_ROLE"},
 		"PreflightFunction":     {"KUBECTL_LAYERS", "TARGET_ACCOUNTS"},
-		"KubectlFunction":       {"KUBECTL_MINOR"},
+		"KubectlFunction":       {"ASSUMABLE_ROLES", "KUBECTL_MINOR"},
 		"LoadBalancerFunction":  {"CHART_REPOSITORY", "CHART_VERSION"},
 		"DeployKubectlFunction": {"KUBECTL_FUNCTION", "KUBECTL_LAYERS"},
 	}

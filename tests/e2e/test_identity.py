@@ -59,8 +59,8 @@ def test_trusted_role_becomes_cluster_admin_and_another_does_not(cloud: Cloud) -
 
 def test_boundary_that_does_not_exist_is_named(provider: Provider, fargate: Environment) -> None:
     missing = "arn:aws:iam::222222222222:policy/no-such-boundary"
-    cause = provider.run(fargate.request | {"permissionsBoundary": missing}).failed("Failed")
-    assert cause["stage"] == "Identity"
+    cause = provider.run(fargate.request | {"permissionsBoundary": missing}).failed("PreflightFailed")
+    assert (cause["stage"], cause["field"]) == ("Preflight", "/permissionsBoundary")
     assert missing in cause["message"]
     assert provider.run(fargate.request).succeeded().result["findings"] == []
 

@@ -74,7 +74,16 @@ def platform_roles() -> Iterator[Role]:
         if resource["Type"] in ("AWS::Serverless::Function", "AWS::Serverless::StateMachine"):
             properties = resource["Properties"]
             statements = [s for policy in properties.get("Policies", []) for s in policy["Statement"]]
+            statements += _attached(template, f"{name}Role")
             yield Role(name, f"{{stack}}-{name}Role-…", statements=statements)
+
+
+def _attached(template: Document, role: str) -> Iterator[Document]:
+    """The statements of a role's policies that are resources of their own, under their conditions."""
+    for resource in template["Resources"].values():
+        if resource["Type"] == "AWS::IAM::RolePolicy" and resource["Properties"]["RoleName"] == {"Ref": role}:
+            for statement in resource["Properties"]["PolicyDocument"]["Statement"]:
+                yield {"Fn::If": [resource["Condition"], statement, None]}
 
 
 def starter_role() -> Role:
