@@ -79,13 +79,42 @@ var restarted = regexp.MustCompile(`^/apis/apps/[^/]+/namespaces/[^/]+/(deployme
 // streams are the subresources that open a way into a pod, a node or a service.
 var streams = []string{"attach", "exec", "portforward", "proxy"}
 
+// opensWay reports whether a path is that of such a subresource. An object, a namespace or a kind may
+// have the same name, so only the place behind an object's name counts.
+// https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-uris
+func opensWay(path string) bool {
+	parts := strings.FieldsFunc(path, func(r rune) bool { return r == '/' })
+	switch {
+	case slices.Contains(parts, "."), slices.Contains(parts, ".."):
+		// kubectl asks for no such path, and who reads it how is not known.
+		return true
+	case len(parts) > 2 && parts[0] == "api":
+		parts = parts[2:]
+	case len(parts) > 3 && parts[0] == "apis":
+		parts = parts[3:]
+	default:
+		return false
+	}
+	switch parts[0] {
+	case "proxy":
+		// The API's former way of writing the subresource.
+		return true
+	case "watch":
+		parts = parts[1:]
+	}
+	if len(parts) > 2 && parts[0] == "namespaces" && !slices.Contains(streams, parts[2]) {
+		parts = parts[2:]
+	}
+	return len(parts) > 2 && slices.Contains(streams, parts[2])
+}
+
 // forbids says why the command has no need of a request, or nothing.
 func (c Command) forbids(r *http.Request) string {
 	switch {
 	case r.Header.Get("Upgrade") != "":
 		return "a stream"
 	case r.Method == http.MethodGet, r.Method == http.MethodHead:
-		if slices.ContainsFunc(strings.Split(r.URL.Path, "/"), func(part string) bool { return slices.Contains(streams, part) }) {
+		if opensWay(r.URL.Path) {
 			return "a way into a pod, a node or a service"
 		}
 		return ""
