@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 
@@ -49,24 +50,24 @@ func encode(outcome Outcome) (json.RawMessage, error) {
 	return text, nil
 }
 
-// ascii escapes what is not ASCII in a JSON text. Harmonix' page decodes an answer byte by byte, so
+// ascii escapes what is not ASCII as JSON does. Harmonix' page decodes an answer byte by byte, so
 // anything else would reach the reader as mojibake.
 func ascii(text []byte) []byte {
-	plain := make([]byte, 0, len(text))
+	encoded := make([]byte, 0, len(text))
 	for len(text) > 0 {
 		r, size := utf8.DecodeRune(text)
 		switch {
 		case r < utf8.RuneSelf:
-			plain = append(plain, byte(r))
+			encoded = append(encoded, byte(r))
 		case r > 0xFFFF:
 			high, low := utf16.EncodeRune(r)
-			plain = fmt.Appendf(plain, `\u%04x\u%04x`, high, low)
+			encoded = fmt.Appendf(encoded, `\u%04x\u%04x`, high, low)
 		default:
-			plain = fmt.Appendf(plain, `\u%04x`, r)
+			encoded = fmt.Appendf(encoded, `\u%04x`, r)
 		}
 		text = text[size:]
 	}
-	return plain
+	return encoded
 }
 
 // report makes the answer to ReportChanges: a JSON array of what was done to each object.
@@ -94,8 +95,12 @@ func lambdaError(err error) error {
 	if failure.Next != "" {
 		text += ". " + failure.Next
 	}
-	return messages.InvokeResponse_Error{Type: string(f.Code), Message: text}
+	return messages.InvokeResponse_Error{Type: string(f.Code), Message: string(ascii([]byte(plain.Replace(text))))}
 }
+
+// plain writes the signs of our messages in ASCII. What else is not ASCII, such as a name, is escaped:
+// Lambda's runtime encodes an error by itself and escapes nothing.
+var plain = strings.NewReplacer("…", "...", "–", "-", "’", "'", "“", `"`, "”", `"`)
 
 // detailedError is lambdaError with the error's parts as JSON in the place of text.
 func detailedError(err error) error {
@@ -104,7 +109,7 @@ func detailedError(err error) error {
 	if encodeErr != nil {
 		return lambdaError(err)
 	}
-	return messages.InvokeResponse_Error{Type: string(f.Code), Message: string(text)}
+	return messages.InvokeResponse_Error{Type: string(f.Code), Message: string(ascii(text))}
 }
 
 // parts takes an error apart.

@@ -312,3 +312,24 @@ func TestErrorInParts(t *testing.T) {
 		t.Errorf("%s (-want +got):\n%s", code, diff)
 	}
 }
+
+// Harmonix' page decodes an answer byte by byte, errors as well (kubectl-protocol.md, 1I).
+func TestErrorsAreASCII(t *testing.T) {
+	named := `"Manifest":"[{\"apiVersion\":\"v1\",\"kind\":\"Caf\u00e9\",\"metadata\":{\"name\":\"\ud83d\ude80\"}}]"`
+	cases := map[string]struct{ reason, payload, want string }{
+		"OwnSign": {"a sign in a text of ours", `{"ClusterName":"dev-shop-cluster","Command":["get","pods","--template=x"]}`, "go-template=... or"},
+		"Name":    {"what the caller wrote", event("Update", "KubernetesResource", named), `Caf\u00e9 \ud83d\ude80`},
+		"Parts":   {"an error as JSON", event("Update", "KubernetesResource", named+`,"ErrorDetails":true`), `Caf\u00e9 \ud83d\ude80`},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			_, code, message := newFunction(t).invoke(t, tc.payload)
+			if code == "" || !strings.Contains(message, tc.want) {
+				t.Errorf("%s: %s %q has no %s", tc.reason, code, message, tc.want)
+			}
+			if strings.ContainsFunc(message, func(r rune) bool { return r > 0x7e }) {
+				t.Errorf("%s: %q", tc.reason, message)
+			}
+		})
+	}
+}
