@@ -110,7 +110,6 @@ func (c *Client) Apply(ctx context.Context, chart *Chart, wanted Release) ([]kub
 		return nil, invalid("Values", "are no JSON object")
 	}
 	o := &operation{Client: c, wanted: wanted, chart: chart, owner: newOwner(ctx)}
-	o.timeout, o.limit = limits(ctx, wanted)
 	last, err := o.settled(ctx)
 	if err != nil {
 		return nil, err
@@ -142,21 +141,30 @@ func limits(ctx context.Context, wanted Release) (timeout, limit time.Duration) 
 	return min(timeout, max(limit-slack, time.Second)), limit
 }
 
+// roomAfter reports whether there is time for another attempt after a pause: what is begun later than
+// that could not even be recorded.
+func roomAfter(ctx context.Context, pause time.Duration) bool {
+	deadline, ok := ctx.Deadline()
+	return !ok || time.Until(deadline)-pause > margin
+}
+
 // operation is one request's work on one release.
 type operation struct {
 	*Client
-	wanted         Release
-	chart          *Chart
-	owner          owner
-	timeout, limit time.Duration
+	wanted Release
+	chart  *Chart
+	owner  owner
 
-	// config and journal are those of the attempt that runs.
-	config  *action.Configuration
-	journal *journal
+	// These are of the attempt that runs.
+	timeout, limit time.Duration
+	config         *action.Configuration
+	journal        *journal
 }
 
-// begin makes a new configuration, with nothing cached.
+// begin makes a new configuration, with nothing cached, and shares out the time that is left now: what
+// was tried or recovered before has taken some.
 func (o *operation) begin(ctx context.Context) (err error) {
+	o.timeout, o.limit = limits(ctx, o.wanted)
 	o.journal = &journal{}
 	o.config, err = configuration(ctx, o.cluster, o.wanted.Namespace, o.journal)
 	return err
@@ -187,7 +195,7 @@ func (o *operation) converge(ctx context.Context, last *helmrelease.Release) (ku
 		if strings.Contains(err.Error(), textNoKind) {
 			patience = min(patience, kindPatience)
 		}
-		if !again(err) || time.Since(start)+pause > patience || !sleep(ctx, pause) {
+		if !again(err) || time.Since(start)+pause > patience || !roomAfter(ctx, pause) || !sleep(ctx, pause) {
 			return "", o.fault(err)
 		}
 		if last, err = o.settled(ctx); err != nil {
@@ -209,6 +217,8 @@ func (o *operation) attempt(ctx context.Context, last *helmrelease.Release) (kub
 	if err != nil {
 		return "", err
 	}
+	// The chart's definitions may have been waited for since the attempt began.
+	o.timeout, o.limit = limits(ctx, o.wanted)
 	ctx, cancel := context.WithTimeout(ctx, o.limit)
 	defer cancel()
 	if last == nil || last.Info.Status == helmrelease.StatusUninstalled {

@@ -29,14 +29,13 @@ func (c *Client) Uninstall(ctx context.Context, release Release) (kube.Change, e
 	}
 	release.Atomic = false
 	o := &operation{Client: c, wanted: release}
-	o.timeout, o.limit = limits(ctx, release)
 	start := time.Now()
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
 		change, err := o.uninstall(ctx)
 		if err == nil {
 			return change, nil
 		}
-		if !again(err) || time.Since(start)+pause > o.options.Patience || !sleep(ctx, pause) {
+		if !again(err) || time.Since(start)+pause > o.options.Patience || !roomAfter(ctx, pause) || !sleep(ctx, pause) {
 			return "", err
 		}
 	}
@@ -49,7 +48,6 @@ func (c *Client) Abandon(ctx context.Context, release Release) (bool, error) {
 	defer cancel()
 	release.Wait, release.Atomic = false, false
 	o := &operation{Client: c, wanted: release}
-	o.timeout, o.limit = limits(ctx, release)
 	if err := o.begin(ctx); err != nil {
 		return false, err
 	}
