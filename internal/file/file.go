@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -197,6 +198,20 @@ func (r *Reader) object(ctx context.Context, location *url.URL, limit int64) ([]
 	}
 	defer out.Body.Close() //nolint:errcheck // only read
 	return bounded(out.Body, limit)
+}
+
+// Absent reports whether an error of Read may mean that there is no such file. Amazon S3 denies access
+// to a missing object as to any other when the reader may not list the bucket.
+func Absent(err error) bool {
+	var status *statusError
+	var api smithy.APIError
+	switch {
+	case errors.As(err, &status):
+		return status.code == http.StatusNotFound || status.code == http.StatusGone
+	case errors.As(err, &api):
+		return slices.Contains([]string{"NoSuchKey", "NoSuchVersion", "NoSuchBucket", "NotFound", "AccessDenied"}, api.ErrorCode())
+	}
+	return false
 }
 
 // SizeError says that a file is larger than it may be.

@@ -23,6 +23,9 @@ func newReader(t *testing.T, asked *[]string) *file.Reader {
 	s3 := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		*asked = append(*asked, r.Method+" "+r.Host+r.URL.Path)
 		switch {
+		case strings.HasSuffix(r.URL.Path, "/gone"):
+			w.WriteHeader(http.StatusNotFound)
+			_, _ = io.WriteString(w, "<Error><Code>NoSuchKey</Code><Message>no</Message></Error>")
 		case !strings.HasSuffix(r.URL.Path, "/dir/a.json"):
 			w.WriteHeader(http.StatusForbidden)
 			_, _ = io.WriteString(w, "<Error><Code>AccessDenied</Code><Message>no</Message></Error>")
@@ -45,13 +48,15 @@ func TestRead(t *testing.T) {
 		want    string
 		code    fault.Code
 		message string
+		absent  bool
 	}{
-		"Newest":  {"the object as it is", "s3://bucket/dir/a.json", 100, "newest", "", ""},
-		"Version": {"a version of it", "s3://bucket/dir/a.json?versionId=v1", 100, "old", "", ""},
-		"Large":   {"reads are bounded", "s3://bucket/dir/a.json", 3, "", fault.Failed, "more than"},
-		"Denied":  {"the address and the right are named", "s3://bucket/other", 100, "", fault.AccessDenied, "s3://bucket/other"},
-		"Scheme":  {"files of the function are none of a caller's business", "file:///etc/passwd", 100, "", fault.InvalidRequest, "not at an address"},
-		"Text":    {"a text is no address", "bucket/key", 100, "", fault.InvalidRequest, "not at an address"},
+		"Newest":  {"the object as it is", "s3://bucket/dir/a.json", 100, "newest", "", "", false},
+		"Version": {"a version of it", "s3://bucket/dir/a.json?versionId=v1", 100, "old", "", "", false},
+		"Large":   {"reads are bounded", "s3://bucket/dir/a.json", 3, "", fault.Failed, "more than", false},
+		"Denied":  {"the address and the right are named", "s3://bucket/other", 100, "", fault.AccessDenied, "s3://bucket/other", true},
+		"Gone":    {"there is none any more", "s3://bucket/gone", 100, "", fault.Failed, "s3://bucket/gone", true},
+		"Scheme":  {"files of the function are none of a caller's business", "file:///etc/passwd", 100, "", fault.InvalidRequest, "not at an address", false},
+		"Text":    {"a text is no address", "bucket/key", 100, "", fault.InvalidRequest, "not at an address", false},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -59,6 +64,9 @@ func TestRead(t *testing.T) {
 			got, err := newReader(t, &asked).Read(t.Context(), tc.address, "the manifest", field, tc.limit)
 			if diff := cmp.Diff(tc.want, string(got)); diff != "" || fault.CodeOf(err) != tc.code {
 				t.Fatalf("%s: %v (-want +got):\n%s", tc.reason, err, diff)
+			}
+			if file.Absent(err) != tc.absent {
+				t.Errorf("%s: counts as absent: %t", tc.reason, !tc.absent)
 			}
 			if err != nil && (!strings.Contains(err.Error(), tc.message) || fault.As(err).Field != field) {
 				t.Errorf("%s: %v at %s", tc.reason, err, fault.As(err).Field)

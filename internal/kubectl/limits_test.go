@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/aws/smithy-go"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/harmonix-eks/environment-provider/internal/fault"
@@ -23,7 +24,7 @@ func (f files) Read(_ context.Context, address, what, field string, _ int64) ([]
 	if text, ok := f[address]; ok {
 		return []byte(text), nil
 	}
-	return nil, fault.New(fault.AccessDenied, "read %s from %s", what, address).WithField(field)
+	return nil, fault.Wrap(fault.AccessDenied, &smithy.GenericAPIError{Code: "AccessDenied"}, "read %s from %s", what, address).WithField(field)
 }
 
 func zipped(t *testing.T, text string) string {
@@ -86,6 +87,57 @@ func TestManifestInS3(t *testing.T) {
 				if f.fake.Object(maps+object) == nil {
 					t.Errorf("%s: %s was not applied", tc.reason, object)
 				}
+			}
+		})
+	}
+}
+
+// Buckets have lifecycles, and a stack lives longer than a manifest in one.
+func TestManifestGoneFromS3(t *testing.T) {
+	const label, generic = "aws.cdk.eks/prune-c8", "app"
+	old := `{"ClusterName":"dev-shop-cluster","ManifestURL":"s3://b/gone"}`
+	cases := map[string]struct {
+		reason  string
+		label   string
+		payload string
+		// left are the names of what was there before that is there still.
+		left          []string
+		code, message string
+	}{
+		"Update": {
+			reason: "what the label finds is pruned", label: label,
+			payload: strings.TrimSuffix(event("Update", "KubernetesResource", manifest(t, label, "b")+`,"PruneLabel":"`+label+`"`), "}") + `,"OldResourceProperties":` + old + "}",
+			left:    []string{"b", "other"},
+		},
+		"Delete":  {"what the label finds is deleted", label, event("Delete", "KubernetesResource", `"ManifestURL":"s3://b/gone","PruneLabel":"`+label+`"`), []string{"other"}, "", ""},
+		"Nothing": {"the label finds nothing", "aws.cdk.eks/prune-none", event("Delete", "KubernetesResource", `"ManifestURL":"s3://b/gone","PruneLabel":"`+label+`"`), []string{"a", "b", "other"}, "AccessDenied", "Put the object back"},
+		"Generic": {"a label that others' objects may have", generic, event("Delete", "KubernetesResource", `"ManifestURL":"s3://b/gone","PruneLabel":"`+generic+`"`), []string{"a", "b", "other"}, "AccessDenied", "s3://b/gone"},
+		"NoLabel": {"nothing says what to delete", "l", event("Delete", "KubernetesResource", `"ManifestURL":"s3://b/gone"`), []string{"a", "b", "other"}, "AccessDenied", "with this resource retained"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			f := newFunction(t)
+			f.Handler = kubectl.New(kubectl.Options{Connector: f.connector, Roles: kubectl.Roles{"*"}, Files: files{}, Log: newLog(f.log)})
+			for _, request := range []string{manifest(t, tc.label, "a", "b"), manifest(t, "aws.cdk.eks/prune-other", "other")} {
+				if _, code, message := f.invoke(t, event("Create", "KubernetesResource", request)); code != "" {
+					t.Fatal(code, message)
+				}
+			}
+			_, code, message := f.invoke(t, tc.payload)
+			if code != tc.code || !strings.Contains(message, tc.message) {
+				t.Errorf("%s: %s %s", tc.reason, code, message)
+			}
+			var left []string
+			for _, name := range []string{"a", "b", "other"} {
+				if f.fake.Object(maps+name) != nil {
+					left = append(left, name)
+				}
+			}
+			if diff := cmp.Diff(tc.left, left); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", tc.reason, diff)
+			}
+			if warned := strings.Contains(f.log.String(), "not in S3 any more"); warned != (code == "") {
+				t.Errorf("%s: the log warns: %t", tc.reason, warned)
 			}
 		})
 	}

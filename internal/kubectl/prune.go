@@ -2,12 +2,15 @@ package kubectl
 
 import (
 	"context"
+	"log/slog"
 	"strings"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/harmonix-eks/environment-provider/internal/fault"
+	"github.com/harmonix-eks/environment-provider/internal/file"
 	"github.com/harmonix-eks/environment-provider/internal/kube"
 )
 
@@ -57,6 +60,12 @@ func (h *Handler) removed(ctx context.Context, client *kube.Client, event Event,
 	if err == nil {
 		objects, err = h.read(ctx, before)
 	}
+	if file.Absent(err) {
+		// Buckets have lifecycles. What the label finds is pruned all the same.
+		h.options.Log.LogAttrs(ctx, slog.LevelWarn, "the old manifest is not in S3 any more: only what the label finds is pruned",
+			slog.String("cluster", event.Properties.Text("ClusterName")))
+		return nil, nil
+	}
 	if err != nil {
 		return []kube.Result{{Object: "the old manifest", Err: err}}, nil
 	}
@@ -81,6 +90,30 @@ func (h *Handler) removed(ctx context.Context, client *kube.Client, event Event,
 		}
 	}
 	return results, doomed
+}
+
+// labelled returns the objects of a resource whose manifest cannot be read any more, by the CDK's label
+// for it: in all namespaces and of the kinds that `kubectl apply --prune` looks for. Another label may
+// be on objects of others, so that without this one, or with none found, the error says what to do.
+func (h *Handler) labelled(ctx context.Context, client *kube.Client, event Event, cause error) ([]*unstructured.Unstructured, error) {
+	var objects []*unstructured.Unstructured
+	if label := event.Properties.Text("PruneLabel"); strings.HasPrefix(label, cdkPruneLabel) {
+		found, err := client.Labelled(ctx, label, []string{""})
+		if err != nil {
+			return nil, err
+		}
+		for i := range found {
+			objects = append(objects, &found[i])
+		}
+	}
+	if len(objects) == 0 {
+		f := *fault.As(cause)
+		f.Message += "; without it nothing says what to delete"
+		return nil, f.WithNext("Put the object back and let the function's role read it, or delete the stack with this resource retained and delete its objects by kubectl.")
+	}
+	h.options.Log.LogAttrs(ctx, slog.LevelWarn, "the manifest is not in S3 any more: only what the label finds is deleted",
+		slog.String("cluster", event.Properties.Text("ClusterName")))
+	return objects, nil
 }
 
 // namespacesOf returns the namespaces of objects, without repetition.

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/harmonix-eks/environment-provider/internal/fault"
+	"github.com/harmonix-eks/environment-provider/internal/file"
 	"github.com/harmonix-eks/environment-provider/internal/kube"
 )
 
@@ -41,6 +42,9 @@ func (h *Handler) resource(ctx context.Context, event Event) (Outcome, error) {
 		return Outcome{}, err
 	}
 	objects, err := h.read(ctx, request.manifest)
+	if event.RequestType == Delete && file.Absent(err) {
+		objects, err = h.labelled(ctx, client, event, err)
+	}
 	if err != nil {
 		return Outcome{}, err
 	}
