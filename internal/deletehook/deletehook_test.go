@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/aws/aws-lambda-go/lambda/messages"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
@@ -386,7 +387,8 @@ func TestOtherRequests(t *testing.T) {
 func TestWithoutCloudFormation(t *testing.T) {
 	hook := deletehook.New(deletehook.Options{Log: slog.New(slog.DiscardHandler)})
 	for name, payload := range map[string]string{"Nothing": `{}`, "NoObject": `[]`, "NoURL": `{"RequestType": "Delete"}`} {
-		if err := hook.Invoke(t.Context(), json.RawMessage(payload)); fault.CodeOf(err) != "InvalidRequest" {
+		var said messages.InvokeResponse_Error
+		if err := hook.Invoke(t.Context(), json.RawMessage(payload)); !errors.As(err, &said) || said.Type != "InvalidRequest" {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

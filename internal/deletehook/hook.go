@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/aws/aws-lambda-go/lambda/messages"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 
@@ -87,13 +88,21 @@ type request struct {
 
 // Invoke is the Lambda handler.
 func (h *Hook) Invoke(ctx context.Context, payload json.RawMessage) error {
+	if err := h.serve(ctx, payload); err != nil {
+		f := fault.As(err)
+		return messages.InvokeResponse_Error{Type: string(f.Code), Message: customresource.Reason(f)}
+	}
+	return nil
+}
+
+func (h *Hook) serve(ctx context.Context, payload json.RawMessage) error {
 	event, err := customresource.Parse(payload)
 	if err != nil {
 		return err
 	}
 	if event.ResponseURL == "" {
 		return fault.New(fault.InvalidRequest, "the delete hook answers CloudFormation alone").
-			WithNext("to remove an environment, delete its provider stack or start an execution with the operation delete")
+			WithNext("To remove an environment, delete its provider stack or start an execution with the operation delete")
 	}
 	var carried struct {
 		Handover handover `json:"handover"`

@@ -350,6 +350,14 @@ func TestFailure(t *testing.T) {
 			target: target{"N": "CREATE_COMPLETE", "C": "UPDATE_ROLLBACK_IN_PROGRESS"},
 			code:   "InProgress",
 		},
+		"ProviderDeleting": {
+			reason:   "who deletes the provider stack may be waiting for this execution",
+			input:    `{"state": {` + base(`, "lock": {}`) + `, "failure": ` + caught("Failed", stageCause(t, "Failed", "m", "n")) + `}}`,
+			target:   target{"N": "DELETE_FAILED", "P": "DELETE_IN_PROGRESS"},
+			want:     record.Document{Cause: stage.Cause{Stage: "Network", Code: "Failed", Message: "m", Next: "n"}, Exists: []string{"N DELETE_FAILED", "P DELETE_IN_PROGRESS, still moving"}},
+			rows:     []string{key + " " + at},
+			released: true,
+		},
 		"MovingUnderAnother": {
 			reason:   "the holder's stacks are not waited for by the one that it keeps out",
 			input:    `{"state": {` + base(``) + `, "failure": ` + caught("Conflict", stageCause(t, "Conflict", "held", "wait")) + `}}`,

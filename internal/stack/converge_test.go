@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
 	"github.com/google/go-cmp/cmp"
 
@@ -189,5 +190,42 @@ func TestDescribe(t *testing.T) {
 	c.errs = map[string]error{"DescribeStacks": errors.New("connection reset")}
 	if _, _, err := e.Describe(t.Context(), name); fault.CodeOf(err) != fault.Transient {
 		t.Errorf("want Transient for a call without an answer, got %v", err)
+	}
+}
+
+// What CloudFormation does not show cannot be compared: it is sent when something else changes, and a
+// re-apply makes no call.
+func TestHiddenParameters(t *testing.T) {
+	masked := live("UPDATE_COMPLETE", func(s *types.Stack) {
+		s.Parameters = append(s.Parameters, types.Parameter{ParameterKey: aws.String("Secret"), ParameterValue: aws.String("****")})
+	})
+	with := func(cidr string) stack.Spec {
+		s := spec()
+		s.Parameters = map[string]string{"VpcCidr": cidr, "Secret": "unguessable"}
+		s.Hidden = []string{"Secret"}
+		return s
+	}
+	same := &cloud{looks: []*types.Stack{masked}}
+	if _, err := same.engine(t).Converge(t.Context(), with("10.0.0.0/16")); err != nil || len(same.calls) > 0 {
+		t.Errorf("a re-apply calls %v (%v)", same.calls, err)
+	}
+	other := &cloud{looks: []*types.Stack{masked, live("UPDATE_COMPLETE", cidr("10.1.0.0/16"), updated(after), func(s *types.Stack) {
+		s.Parameters = append(s.Parameters, types.Parameter{ParameterKey: aws.String("Secret"), ParameterValue: aws.String("****")})
+	})}}
+	if _, err := other.engine(t).Converge(t.Context(), with("10.1.0.0/16")); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range other.update.Parameters {
+		if *p.ParameterKey == "Secret" && aws.ToString(p.ParameterValue) != "unguessable" {
+			t.Errorf("an update sends %q", aws.ToString(p.ParameterValue))
+		}
+	}
+	plan := &cloud{looks: []*types.Stack{live("UPDATE_COMPLETE")}, sets: []*cloudformation.DescribeChangeSetOutput{set("CREATE_COMPLETE", "")}}
+	out, err := plan.engineThat(t, true).Converge(t.Context(), with("10.1.0.0/16"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out.Plan == nil || strings.Contains(strings.Join(out.Plan.Because, " "), "unguessable") {
+		t.Errorf("a plan shows it: %+v", out.Plan)
 	}
 }

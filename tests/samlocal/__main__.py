@@ -126,6 +126,12 @@ def kubectl(template: pathlib.Path, file: pathlib.Path, cloud: Cloud, made: Exec
     return "" if right else f"it answered {json.dumps(got)}, or did not do it"
 
 
+def hook(template: pathlib.Path) -> str:
+    """The delete hook's answer to somebody who is not CloudFormation."""
+    got = sam.invoke(template, "DeleteHookFunction", json.loads((events.FOLDER / "deletehook.json").read_text()))
+    return "" if got and got.get("errorType") == "InvalidRequest" else f"it answered {json.dumps(got)}"
+
+
 def main() -> int:
     """Runs everything; 1 if anything failed."""
     try:
@@ -151,6 +157,7 @@ def main() -> int:
         # The states of other operations were not gone through, and have nothing recorded.
         for state in (name for name in events.result_paths() if name in recorded.outputs or name == "RecordFailure"):
             checks.run(f"sam local invoke {state}Function", lambda state=state: answers(template, state, recorded))
+        checks.run("sam local invoke DeleteHookFunction", lambda: hook(template))
         copy = pathlib.Path(folder) / "EKS-ENV-opa-development-kubectl.yaml"
         for file in sorted(events.FOLDER.glob("kubectl-*.json")):
             checks.run(f"sam local invoke KubectlFunction, {file.stem}", lambda file=file: kubectl(copy, file, cloud, kept[EXAMPLES[0]]))
