@@ -2,12 +2,19 @@
 package main
 
 import (
+	"time"
+
 	"github.com/harmonix-eks/environment-provider/internal/account"
 	"github.com/harmonix-eks/environment-provider/internal/stage"
 	"github.com/harmonix-eks/environment-provider/internal/teardown"
 )
 
+type config struct {
+	DrainSeconds int `env:"DRAIN_SECONDS" envDefault:"900"`
+}
+
 func main() {
-	rt := stage.Load[struct{}]()
-	stage.Start("Drain", rt.Log, teardown.NewDrain(account.NewConnector(rt.AWS)).Run)
+	rt := stage.Load[config]()
+	patience := time.Duration(rt.Config.DrainSeconds) * time.Second
+	stage.Start("Drain", rt.Log, teardown.NewDrain(account.NewConnector(rt.AWS), patience).Run)
 }

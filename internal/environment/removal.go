@@ -26,6 +26,9 @@ type Survey struct {
 	KeyARNs []string `json:"keyArns,omitempty"`
 	// ClusterAdminRoleARN is who may delete objects in the cluster.
 	ClusterAdminRoleARN string `json:"clusterAdminRoleArn,omitempty"`
+	// OIDCProviderARN is that of the cluster's issuer, whoever has made it: without the cluster, nobody
+	// knows the issuer.
+	OIDCProviderARN string `json:"oidcProviderArn,omitempty"`
 }
 
 // SurveyedStack is a stack as it was found. By its id it is found after its end, too.
@@ -66,6 +69,14 @@ type Drain struct {
 	Removal
 	// Reached says that the cluster was looked into, so that what is not under Kept may go.
 	Reached bool `json:"reached"`
+	// Volumes are those that Kubernetes was told to delete.
+	Volumes []PersistentVolume `json:"volumes,omitempty"`
+}
+
+// PersistentVolume is a volume in the cluster, and what it stands for in EBS.
+type PersistentVolume struct {
+	Name     string `json:"name"`
+	VolumeID string `json:"volumeId"`
 }
 
 // Leftover is something that stays, and why.

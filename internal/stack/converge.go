@@ -29,6 +29,9 @@ type convergence struct {
 	change environment.Change
 	// creates counts the creates that this call asked for.
 	creates int
+	// awaited says that this call has seen the stack at work on something other than its deletion, and has
+	// not deleted it itself.
+	awaited bool
 }
 
 // Converge makes the stack what spec says. While an operation is under way it looks at the stack
@@ -89,17 +92,26 @@ func (c *convergence) until(ctx context.Context, name string, step func(context.
 
 // step does the next thing about the stack and reports whether nothing is left to do.
 func (c *convergence) step(ctx context.Context, live Description, found bool) (done bool, err error) {
-	if !found {
-		return false, c.create(ctx)
+	do := create
+	if found {
+		do = actionFor(live.Status)
 	}
-	switch actionFor(live.Status) {
+	switch do {
 	case create:
+		if c.awaited {
+			// The execution may have been stopped, and this call goes on: what a deletion has removed
+			// meanwhile must not come back.
+			return false, fault.New(fault.Conflict, "stack %s was deleted by somebody else while it was waited for", c.spec.Name).
+				WithNext("start the same request again, when nobody deletes the environment")
+		}
 		return false, c.create(ctx)
 	case join:
+		c.awaited = c.awaited || !live.Leaving()
 		return false, nil
 	case update:
 		return c.update(ctx, live)
 	case replace:
+		c.awaited = false
 		return false, c.replace(ctx, live)
 	case resume:
 		return false, c.repair(ctx, live, kindContinue, func(token string) error {

@@ -38,6 +38,14 @@ func TestConverge(t *testing.T) {
 		"TagsOfAWS": {reason: "tags that AWS adds are not ours", cloud: cloud{looks: []*types.Stack{live("CREATE_COMPLETE", func(s *types.Stack) {
 			s.Tags = append(s.Tags, types.Tag{Key: aws.String("aws:x"), Value: aws.String("y")})
 		})}}, change: environment.Unchanged},
+		"DeletedMeanwhile": {
+			reason: "what a deletion has removed does not come back by a call that was left over",
+			cloud:  cloud{looks: []*types.Stack{live("CREATE_IN_PROGRESS"), live("DELETE_IN_PROGRESS"), nil}}, code: fault.Conflict,
+		},
+		"DeletedBefore": {
+			reason: "a deletion that was under way is waited for",
+			cloud:  cloud{looks: []*types.Stack{live("DELETE_IN_PROGRESS"), nil, done}}, calls: []string{"CreateStack"}, change: environment.Created,
+		},
 		"CreatedEarlierInRun": {reason: "an invocation before this one created it", cloud: cloud{looks: []*types.Stack{done}}, change: environment.Created},
 		"UpdatedEarlierInRun": {reason: "an invocation before this one updated it", cloud: cloud{looks: []*types.Stack{live("UPDATE_COMPLETE", updated(after))}}, change: environment.Updated},
 		"OtherParameter":      {reason: "differs", cloud: cloud{looks: []*types.Stack{live("CREATE_COMPLETE", cidr("10.9.0.0/16")), done}}, calls: []string{"UpdateStack"}, change: environment.Created},

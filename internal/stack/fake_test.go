@@ -113,6 +113,8 @@ type cloud struct {
 	errs     map[string]error
 	// sets are the answers of DescribeChangeSet in their order, the last one for ever.
 	sets []*cloudformation.DescribeChangeSetOutput
+	// resources are the stack's, given in two pages.
+	resources []types.StackResourceSummary
 
 	calls  []string
 	tokens []string
@@ -185,6 +187,13 @@ func (c *cloud) DescribeStackEvents(_ context.Context, in *cloudformation.Descri
 func (c *cloud) GetTemplate(context.Context, *cloudformation.GetTemplateInput, ...func(*cloudformation.Options)) (*cloudformation.GetTemplateOutput, error) {
 	c.reads = append(c.reads, "GetTemplate")
 	return &cloudformation.GetTemplateOutput{TemplateBody: &c.template}, nil
+}
+
+func (c *cloud) ListStackResources(_ context.Context, in *cloudformation.ListStackResourcesInput, _ ...func(*cloudformation.Options)) (*cloudformation.ListStackResourcesOutput, error) {
+	if in.NextToken == nil {
+		return &cloudformation.ListStackResourcesOutput{StackResourceSummaries: c.resources[:len(c.resources)/2], NextToken: aws.String("more")}, c.errs["ListStackResources"]
+	}
+	return &cloudformation.ListStackResourcesOutput{StackResourceSummaries: c.resources[len(c.resources)/2:]}, c.errs["ListStackResources"]
 }
 
 func (c *cloud) GetStackPolicy(context.Context, *cloudformation.GetStackPolicyInput, ...func(*cloudformation.Options)) (*cloudformation.GetStackPolicyOutput, error) {

@@ -30,6 +30,7 @@ type reader interface {
 	DescribeStacks(context.Context, *cloudformation.DescribeStacksInput, ...func(*cloudformation.Options)) (*cloudformation.DescribeStacksOutput, error)
 	DescribeStackEvents(context.Context, *cloudformation.DescribeStackEventsInput, ...func(*cloudformation.Options)) (*cloudformation.DescribeStackEventsOutput, error)
 	GetTemplate(context.Context, *cloudformation.GetTemplateInput, ...func(*cloudformation.Options)) (*cloudformation.GetTemplateOutput, error)
+	ListStackResources(context.Context, *cloudformation.ListStackResourcesInput, ...func(*cloudformation.Options)) (*cloudformation.ListStackResourcesOutput, error)
 	GetStackPolicy(context.Context, *cloudformation.GetStackPolicyInput, ...func(*cloudformation.Options)) (*cloudformation.GetStackPolicyOutput, error)
 }
 
@@ -170,12 +171,15 @@ type Description struct {
 	// Protected says that the stack cannot be deleted before its termination protection is lifted.
 	Protected bool
 	Created   time.Time
-	// Updated is zero for a stack that was never updated.
-	Updated time.Time
+	// Updated is zero for a stack that was never updated, and Deleted for one that is still there.
+	Updated, Deleted time.Time
 }
 
 // Moving reports whether an operation on the stack is under way.
 func (d Description) Moving() bool { return actionFor(d.Status) == join }
+
+// Leaving reports whether the stack is being deleted.
+func (d Description) Leaving() bool { return d.Status == types.StackStatusDeleteInProgress }
 
 // Kept reports whether the stack is one that Converge keeps, and not one that it replaces or that is
 // on its way out.
@@ -229,6 +233,7 @@ func description(s types.Stack) Description {
 		Protected:  aws.ToBool(s.EnableTerminationProtection),
 		Created:    aws.ToTime(s.CreationTime),
 		Updated:    aws.ToTime(s.LastUpdatedTime),
+		Deleted:    aws.ToTime(s.DeletionTime),
 	}
 	for _, o := range s.Outputs {
 		d.Outputs[aws.ToString(o.OutputKey)] = aws.ToString(o.OutputValue)

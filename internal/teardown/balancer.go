@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
 	"github.com/harmonix-eks/environment-provider/internal/account"
+	"github.com/harmonix-eks/environment-provider/internal/environment"
 )
 
 // balancerAPI is what the package needs of load balancers.
@@ -47,15 +48,9 @@ func (b balancers) loadBalancers(ctx context.Context) ([]item, error) {
 // targetGroups finds those that the cluster's controllers have made. One that a load balancer uses
 // cannot be deleted before that.
 func (b balancers) targetGroups(ctx context.Context) ([]item, error) {
-	var arns []string
-	for page := elb.NewDescribeTargetGroupsPaginator(b.api, &elb.DescribeTargetGroupsInput{}); page.HasMorePages(); {
-		out, err := page.NextPage(ctx)
-		if err != nil {
-			return nil, account.Classify(err, "list target groups")
-		}
-		for _, g := range out.TargetGroups {
-			arns = append(arns, aws.ToString(g.TargetGroupArn))
-		}
+	arns, err := b.targets(ctx, func(types.TargetGroup) bool { return true })
+	if err != nil {
+		return nil, err
 	}
 	ours, err := b.ours(ctx, arns)
 	if err != nil {
@@ -69,6 +64,49 @@ func (b balancers) targetGroups(ctx context.Context) ([]item, error) {
 		}})
 	}
 	return items, nil
+}
+
+// targets lists the target groups that fit.
+func (b balancers) targets(ctx context.Context, fits func(types.TargetGroup) bool) ([]string, error) {
+	var arns []string
+	for page := elb.NewDescribeTargetGroupsPaginator(b.api, &elb.DescribeTargetGroupsInput{}); page.HasMorePages(); {
+		out, err := page.NextPage(ctx)
+		if err != nil {
+			return nil, account.Classify(err, "list target groups")
+		}
+		for _, g := range out.TargetGroups {
+			if fits(g) {
+				arns = append(arns, aws.ToString(g.TargetGroupArn))
+			}
+		}
+	}
+	return arns, nil
+}
+
+// strayTargets reports the target groups of others whose targets were in the VPC. They do not keep it
+// from being deleted.
+func (b balancers) strayTargets(ctx context.Context, vpc string) ([]environment.Leftover, error) {
+	if vpc == "" {
+		return nil, nil
+	}
+	inside, err := b.targets(ctx, func(g types.TargetGroup) bool { return aws.ToString(g.VpcId) == vpc })
+	if err != nil {
+		return nil, err
+	}
+	ours, err := b.ours(ctx, inside)
+	if err != nil {
+		return nil, err
+	}
+	var stray []environment.Leftover
+	for _, arn := range inside {
+		if !slices.Contains(ours, arn) {
+			stray = append(stray, environment.Leftover{
+				What: "target group " + arn,
+				Why:  "it does not carry the cluster's tag, and its VPC goes; if nobody needs it: aws elbv2 delete-target-group --target-group-arn " + arn,
+			})
+		}
+	}
+	return stray, nil
 }
 
 // foreign names the load balancers in the VPC that are not the cluster's.

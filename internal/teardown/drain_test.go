@@ -63,6 +63,54 @@ func objectOf(text string, spec map[string]any, finalizers ...any) client.Object
 	return client.Object{"apiVersion": "v1", "kind": kind, "metadata": m, "spec": spec}
 }
 
+// provisioned makes a volume that the EBS CSI driver has made.
+func provisioned(text string, spec map[string]any) client.Object {
+	o := objectOf(text, spec)
+	metadata(o)["annotations"] = map[string]any{"pv.kubernetes.io/provisioned-by": "ebs.csi.aws.com"}
+	return o
+}
+
+// What does not go within the patience goes with the cluster, by name; a cluster that does not answer
+// was not looked into.
+func TestAttempt(t *testing.T) {
+	stuck := map[string][]client.Object{"ingresses.networking.k8s.io": {objectOf("Ingress shop/web", nil, "ingress.k8s.aws/resources"), objectOf("Ingress shop/free", nil)}}
+	cases := map[string]struct {
+		reason  string
+		objects map[string][]client.Object
+		err     error
+		late    bool
+		code    fault.Code
+		why     string
+		left    []waiting
+		gone    []string
+	}{
+		"Waits":       {reason: "time may cure it", objects: stuck, code: fault.InProgress, left: []waiting{{"Ingress shop/web", "ingress.k8s.aws/resources"}}, gone: []string{"Ingress shop/free"}},
+		"Late":        {reason: "named, and what went is not", objects: stuck, late: true, left: []waiting{{"Ingress shop/web", "ingress.k8s.aws/resources"}}, gone: []string{"Ingress shop/free"}},
+		"Unreachable": {reason: "the API has no answer yet", err: fault.New(fault.Transient, "no answer"), code: fault.InProgress},
+		"Never":       {reason: "and has none", err: fault.New(fault.Transient, "no answer"), late: true, why: "no answer"},
+		"Refused":     {reason: "no time cures it", err: fault.New(fault.AccessDenied, "forbidden"), why: "forbidden"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			objects := map[string][]client.Object{}
+			for kind, all := range tc.objects {
+				objects[kind] = slices.Clone(all)
+			}
+			c := &cluster{api: &api{objects: objects, err: tc.err}}
+			why, err := c.attempt(t.Context(), tc.late)
+			if code := fault.CodeOf(err); code != tc.code || why != tc.why {
+				t.Errorf("%s: got %q (%v), why %q", tc.reason, code, err, why)
+			}
+			if diff := cmp.Diff(tc.left, c.left, cmp.AllowUnexported(waiting{})); diff != "" {
+				t.Errorf("%s: left (-want +got):\n%s", tc.reason, diff)
+			}
+			if diff := cmp.Diff(tc.gone, c.gone()); diff != "" {
+				t.Errorf("%s: gone (-want +got):\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
 func TestDrainCluster(t *testing.T) {
 	type spec = map[string]any
 	claim := spec{"volumes": []any{spec{"persistentVolumeClaim": spec{"claimName": "data"}}}}
@@ -96,6 +144,20 @@ func TestDrainCluster(t *testing.T) {
 				"pods":                   {objectOf("Pod shop/db-0", claim), objectOf("Pod shop/web", nil), objectOf("Pod other/db-0", claim)},
 			},
 			deleted: []string{"PersistentVolumeClaim shop/data", "StatefulSet shop/db", "Pod shop/db-0"},
+		},
+		"Provisioned": {
+			reason: "the driver has to live until it has deleted the volume (row 6.12)",
+			objects: map[string][]client.Object{"persistentvolumes": {
+				provisioned("PersistentVolume /pvc-1", spec{"persistentVolumeReclaimPolicy": "Delete", "claimRef": spec{"name": "data"}, "csi": spec{"volumeHandle": "vol-1"}}),
+			}},
+			code: fault.InProgress, message: "PersistentVolume pvc-1",
+		},
+		"ByHand": {
+			reason: "nobody deletes a volume that no driver has made, nor one that was never claimed",
+			objects: map[string][]client.Object{"persistentvolumes": {
+				objectOf("PersistentVolume /static", spec{"persistentVolumeReclaimPolicy": "Delete", "claimRef": spec{"name": "data"}, "csi": spec{"volumeHandle": "vol-1"}}),
+				provisioned("PersistentVolume /free", spec{"persistentVolumeReclaimPolicy": "Delete", "csi": spec{"volumeHandle": "vol-2"}}),
+			}},
 		},
 		"Retained": {
 			reason: "Kubernetes was told to keep the volume",

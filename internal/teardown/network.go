@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -15,6 +16,8 @@ import (
 
 // networkAPI is what the package needs of EC2.
 type networkAPI interface {
+	DescribeInstances(context.Context, *ec2.DescribeInstancesInput, ...func(*ec2.Options)) (*ec2.DescribeInstancesOutput, error)
+	DescribeSubnets(context.Context, *ec2.DescribeSubnetsInput, ...func(*ec2.Options)) (*ec2.DescribeSubnetsOutput, error)
 	DescribeNetworkInterfaces(context.Context, *ec2.DescribeNetworkInterfacesInput, ...func(*ec2.Options)) (*ec2.DescribeNetworkInterfacesOutput, error)
 	DescribeSecurityGroups(context.Context, *ec2.DescribeSecurityGroupsInput, ...func(*ec2.Options)) (*ec2.DescribeSecurityGroupsOutput, error)
 	DescribeVolumes(context.Context, *ec2.DescribeVolumesInput, ...func(*ec2.Options)) (*ec2.DescribeVolumesOutput, error)
@@ -31,6 +34,8 @@ type networkAPI interface {
 type network struct {
 	api     networkAPI
 	cluster string
+	// environment is what the environment's resources are tagged with.
+	environment string
 	// vpc is empty where it is not the environment's own.
 	vpc string
 }
@@ -141,6 +146,7 @@ func (n network) groups(ctx context.Context) ([]item, error) {
 }
 
 // removeGroup deletes a group, its own rules first: groups that name each other could not go otherwise.
+// A rule in a group of others is theirs to change.
 func (n network) removeGroup(ctx context.Context, g types.SecurityGroup) error {
 	if len(g.IpPermissions) > 0 {
 		_, err := n.api.RevokeSecurityGroupIngress(ctx, &ec2.RevokeSecurityGroupIngressInput{GroupId: g.GroupId, IpPermissions: g.IpPermissions})
@@ -155,58 +161,99 @@ func (n network) removeGroup(ctx context.Context, g types.SecurityGroup) error {
 		}
 	}
 	_, err := n.api.DeleteSecurityGroup(ctx, &ec2.DeleteSecurityGroupInput{GroupId: g.GroupId})
-	return err
+	if codeOf(err) != "DependencyViolation" {
+		return err
+	}
+	others, lookErr := n.naming(ctx, aws.ToString(g.GroupId))
+	if lookErr != nil || len(others) == 0 {
+		return err // an interface, which goes
+	}
+	return refusal{fmt.Sprintf("rules of %s, not the environment's, name it: take those rules away, then delete it with aws ec2 delete-security-group --group-id %s",
+		strings.Join(others, ", "), aws.ToString(g.GroupId))}
 }
 
-// volumes finds those of the cluster's PersistentVolumes. All of them are data, so they are removed
-// only where Kubernetes has said that it may be (see [Drain]).
-func (n network) volumes(ctx context.Context) ([]item, error) {
-	input := &ec2.DescribeVolumesInput{Filters: []types.Filter{tag("kubernetes.io/cluster/"+n.cluster, "owned")}}
-	var items []item
-	for page := ec2.NewDescribeVolumesPaginator(n.api, input); page.HasMorePages(); {
-		out, err := page.NextPage(ctx)
-		if err != nil {
-			return nil, account.Classify(err, "list the volumes of cluster %s", n.cluster)
-		}
-		for _, v := range out.Volumes {
-			if tagsOf(v.Tags)["kubernetes.io/cluster/"+n.cluster] != "owned" {
-				continue
+// naming lists the security groups of others whose rules name the group.
+func (n network) naming(ctx context.Context, group string) ([]string, error) {
+	var others []string
+	for _, filter := range []string{"ip-permission.group-id", "egress.ip-permission.group-id"} {
+		input := &ec2.DescribeSecurityGroupsInput{Filters: []types.Filter{{Name: &filter, Values: []string{group}}}}
+		for page := ec2.NewDescribeSecurityGroupsPaginator(n.api, input); page.HasMorePages(); {
+			out, err := page.NextPage(ctx)
+			if err != nil {
+				return nil, err
 			}
-			id := aws.ToString(v.VolumeId)
-			items = append(items, item{what: "volume " + id, remove: func(ctx context.Context) error {
-				_, err := n.api.DeleteVolume(ctx, &ec2.DeleteVolumeInput{VolumeId: &id})
-				return err
-			}})
+			for _, g := range out.SecurityGroups {
+				id := aws.ToString(g.GroupId)
+				if id != group && admits(g, group) && !ofCluster(n.cluster, tagsOf(g.Tags)) && !slices.Contains(others, "security group "+id) {
+					others = append(others, "security group "+id)
+				}
+			}
 		}
 	}
-	return items, nil
+	return others, nil
 }
 
-// inVPC names the network interfaces that are left in the environment's VPC: those that AWS takes away
-// by itself after what they were for is gone, and those that somebody else has put there.
-func (n network) inVPC(ctx context.Context, function string) (leaving, foreign []string, err error) {
+// admits reports whether a rule of g names the group.
+func admits(g types.SecurityGroup, group string) bool {
+	for _, rule := range slices.Concat(g.IpPermissions, g.IpPermissionsEgress) {
+		for _, pair := range rule.UserIdGroupPairs {
+			if aws.ToString(pair.GroupId) == group {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// remains are the network interfaces that are left in the environment's VPC.
+type remains struct {
+	// leaving are those that AWS takes away by itself after what they were for is gone.
+	leaving []string
+	// unknown are those that AWS has made, nobody can tell for what.
+	unknown []string
+	// foreign are those that somebody else has put there.
+	foreign []string
+}
+
+// inVPC looks at what is left in the environment's VPC.
+func (n network) inVPC(ctx context.Context, function string) (remains, error) {
+	var left remains
 	if n.vpc == "" {
-		return nil, nil, nil
+		return left, nil
 	}
 	input := &ec2.DescribeNetworkInterfacesInput{Filters: []types.Filter{n.inside()}}
 	for page := ec2.NewDescribeNetworkInterfacesPaginator(n.api, input); page.HasMorePages(); {
 		out, err := page.NextPage(ctx)
 		if err != nil {
-			return nil, nil, account.Classify(err, "list the network interfaces of VPC %s", n.vpc)
+			return left, account.Classify(err, "list the network interfaces of VPC %s", n.vpc)
 		}
 		for _, i := range out.NetworkInterfaces {
 			if aws.ToString(i.VpcId) != n.vpc {
 				continue
 			}
-			what := fmt.Sprintf("network interface %s (%s)", aws.ToString(i.NetworkInterfaceId), aws.ToString(i.Description))
-			if n.leaves(i, function) {
-				leaving = append(leaving, what)
-			} else {
-				foreign = append(foreign, what)
+			switch what := interfaceText(i); {
+			case n.leaves(i, function):
+				left.leaving = append(left.leaving, what)
+			case somebodys(i), strings.HasPrefix(aws.ToString(i.Description), lambdaInterface):
+				left.foreign = append(left.foreign, what)
+			default:
+				left.unknown = append(left.unknown, what)
 			}
 		}
 	}
-	return leaving, foreign, nil
+	return left, nil
+}
+
+// Descriptions that AWS gives to interfaces.
+const (
+	lambdaInterface  = "AWS Lambda VPC ENI-"
+	clusterInterface = "Amazon EKS "
+	nodeInterface    = "aws-K8S-"
+)
+
+// leftByAWS reports whether a description says that a service of AWS has made an interface.
+func leftByAWS(description string) bool {
+	return strings.HasPrefix(description, lambdaInterface) || strings.HasPrefix(description, clusterInterface) || strings.HasPrefix(description, "ELB ")
 }
 
 // leaves reports whether the interface is one that goes by itself: Lambda's after 20 to 45 minutes
@@ -217,14 +264,15 @@ func (n network) leaves(i types.NetworkInterface, function string) bool {
 	if i.InterfaceType == types.NetworkInterfaceTypeNatGateway || i.InterfaceType == types.NetworkInterfaceTypeVpcEndpoint {
 		return true
 	}
-	return ofCluster(n.cluster, tagsOf(i.TagSet)) || description == "Amazon EKS "+n.cluster || strings.HasPrefix(description, "aws-K8S-") ||
-		strings.HasPrefix(description, "AWS Lambda VPC ENI-"+function) ||
-		strings.HasPrefix(description, "ELB app/k8s-") || strings.HasPrefix(description, "ELB net/k8s-") || classic.MatchString(description)
+	attached := i.Status != types.NetworkInterfaceStatusAvailable
+	return ofCluster(n.cluster, tagsOf(i.TagSet)) || description == clusterInterface+n.cluster || attached && strings.HasPrefix(description, nodeInterface) ||
+		strings.HasPrefix(description, lambdaInterface+function) ||
+		strings.HasPrefix(description, "ELB app/k8s-") || strings.HasPrefix(description, "ELB net/k8s-") || classicName.MatchString(description)
 }
 
-// classic is the interface of a load balancer that Kubernetes' own controller has made: it is called
+// classicName is the interface of a load balancer that Kubernetes' own controller has made: it is called
 // "a" and the Service's unique id without hyphens.
-var classic = regexp.MustCompile("^ELB a[0-9a-f]{31}$")
+var classicName = regexp.MustCompile("^ELB a[0-9a-f]{31}$")
 
 func tagsOf(list []types.Tag) map[string]string {
 	tags := map[string]string{}

@@ -2,14 +2,17 @@ package teardown
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 
+	"github.com/harmonix-eks/environment-provider/internal/account"
 	"github.com/harmonix-eks/environment-provider/internal/environment"
 	"github.com/harmonix-eks/environment-provider/internal/fault"
 	"github.com/harmonix-eks/environment-provider/internal/stage"
@@ -17,9 +20,14 @@ import (
 	"github.com/harmonix-eks/environment-provider/internal/vpc"
 )
 
-// sweepPatience is for how long what is left in the network is given to go, from the state's entry on:
-// network interfaces of Lambda functions take 45 minutes, sometimes more (aws-traps.md, row 6.2).
-const sweepPatience = 90 * time.Minute
+const (
+	// sweepPatience is for how long what is left in the network is given to go, from the state's entry on:
+	// network interfaces of Lambda functions take 45 minutes, sometimes more (aws-traps.md, row 6.2).
+	sweepPatience = 90 * time.Minute
+	// unknownPatience is for how long an interface that AWS has made is expected to be of something that
+	// is gone already.
+	unknownPatience = 10 * time.Minute
+)
 
 // SweepNetwork is the stage of that name.
 type SweepNetwork struct{ connector target.Connector }
@@ -38,33 +46,49 @@ func (s *SweepNetwork) Run(ctx context.Context, in stage.Input) (*environment.Re
 	late := time.Since(in.Entered) > sweepPatience
 	sweep := newSweep()
 	volumes := volumesToKeep(in.State.Drain)
-	var foreign []string
+	finders := append(c.exposed(), c.network.interfaces, c.network.endpoints, c.network.groups, volumes.without(c.network.volumes))
+	var left remains
 	err = stage.Poll(ctx, func(ctx context.Context) error {
-		err := sweep.run(ctx, c.balancers.loadBalancers, c.balancers.targetGroups, c.network.interfaces, c.network.endpoints,
-			c.network.groups, volumes.without(c.network.volumes))
+		err := sweep.run(ctx, finders...)
 		if err != nil && (!late || fault.CodeOf(err) != fault.InProgress) {
 			return err
 		}
-		leaving, others, err := c.network.inVPC(ctx, in.State.Names.KubectlFunction)
-		if err != nil {
+		if left, err = c.network.inVPC(ctx, in.State.Names.KubectlFunction); err != nil {
 			return err
 		}
-		foreign = others
-		if len(leaving) > 0 && !late {
-			return fault.New(fault.InProgress, "AWS has not taken away %s yet", strings.Join(leaving[:min(len(leaving), 5)], ", "))
-		}
-		return nil
+		return left.wait(late, time.Since(in.Entered) > unknownPatience)
 	})
 	if err != nil {
 		return nil, err
 	}
-	if len(foreign) > 0 {
-		return nil, fault.New(fault.Conflict, "the environment's VPC %s holds what is not the environment's: %s", c.network.vpc, strings.Join(foreign, ", ")).
+	if foreign := append(left.foreign, left.unknown...); len(foreign) > 0 {
+		return nil, fault.New(fault.Conflict, "the environment's VPC %s holds what is not the environment's, and AWS deletes no VPC that is in use: %s", c.network.vpc, strings.Join(foreign, ", ")).
 			WithNext("remove it, or move it elsewhere, then start the same delete again: it goes on from here")
 	}
 	section := sweep.section()
 	section.Orphaned = append(section.Orphaned, volumes.orphaned...)
+	unclaimed, err := c.network.unclaimed(ctx, in.State.Drain)
+	if err != nil {
+		return nil, err
+	}
+	targets, err := c.balancers.strayTargets(ctx, c.network.vpc)
+	if err != nil {
+		return nil, err
+	}
+	section.Orphaned = append(append(section.Orphaned, unclaimed...), targets...)
 	return section, untag(ctx, ec2.NewFromConfig(t.Config), in.State.Survey.TaggedSubnets, section)
+}
+
+// wait answers [fault.InProgress] as long as AWS can be expected to take something away.
+func (r remains) wait(late, lateForUnknown bool) error {
+	waiting := slices.Clone(r.leaving)
+	if !lateForUnknown {
+		waiting = append(waiting, r.unknown...)
+	}
+	if late || len(waiting) == 0 {
+		return nil
+	}
+	return fault.New(fault.InProgress, "AWS has not taken away %s yet", strings.Join(waiting[:min(len(waiting), 5)], ", "))
 }
 
 // untag takes from the subnets of an existing VPC what the environment has given them.
@@ -83,43 +107,17 @@ func untag(ctx context.Context, api vpc.TagAPI, written string, section *environ
 	return nil
 }
 
-// keeper holds back volumes that may hold data which somebody wants.
-type keeper struct {
-	kept     []string
-	all      bool
-	orphaned []environment.Leftover
-}
-
-func volumesToKeep(d *environment.Drain) *keeper {
-	k := &keeper{all: d == nil || !d.Reached}
-	if d != nil {
-		for _, l := range d.Kept {
-			k.kept = append(k.kept, l.What)
-		}
-	}
-	return k
-}
-
-// without leaves out what is kept.
-func (k *keeper) without(find finder) finder {
-	return func(ctx context.Context) ([]item, error) {
-		items, err := find(ctx)
-		k.orphaned = nil
-		if k.all {
-			for _, i := range items {
-				k.orphaned = append(k.orphaned, environment.Leftover{What: i.what, Why: "the cluster could not be asked whether it is to be kept; delete it if not"})
-			}
-			return nil, err
-		}
-		return slices.DeleteFunc(items, func(i item) bool { return slices.Contains(k.kept, i.what) }), err
-	}
-}
-
 // SweepData is the stage of that name.
-type SweepData struct{ connector target.Connector }
+type SweepData struct {
+	connector target.Connector
+	recheck   time.Duration
+}
 
-// NewSweepData returns the stage.
-func NewSweepData(c target.Connector) *SweepData { return &SweepData{connector: c} }
+// NewSweepData returns the stage. Log groups are looked for until recheck after the end of the last
+// stack whose parts write logs: AWS makes such a group anew for what arrives late (aws-traps.md, row 6.5).
+func NewSweepData(c target.Connector, recheck time.Duration) *SweepData {
+	return &SweepData{connector: c, recheck: recheck}
+}
 
 // Run removes log groups, last of all since they are made anew for as long as something writes, and
 // schedules the deletion of the keys.
@@ -129,8 +127,20 @@ func (s *SweepData) Run(ctx context.Context, in stage.Input) (*environment.Remov
 		return nil, err
 	}
 	c := cloudOf(t.Config, in.State.Names, in.State.Survey)
+	ended, err := lastEnd(ctx, t.Stacks, in.State.Names, in.State.Survey)
+	if err != nil {
+		return nil, err
+	}
 	sweep := newSweep()
-	if err := stage.Poll(ctx, func(ctx context.Context) error { return sweep.run(ctx, c.logs.groups) }); err != nil {
+	err = stage.Poll(ctx, func(ctx context.Context) error {
+		quiet := time.Since(ended) >= s.recheck
+		if err := sweep.run(ctx, c.logs.groups); err != nil || quiet {
+			return err
+		}
+		return fault.New(fault.InProgress, "log groups are looked for again at %s, since AWS makes them anew for what arrives late",
+			ended.Add(s.recheck).UTC().Format(time.TimeOnly))
+	})
+	if err != nil {
 		return nil, err
 	}
 	section := sweep.section()
@@ -141,5 +151,52 @@ func (s *SweepData) Run(ctx context.Context, in stage.Input) (*environment.Remov
 	if section.Kept = append(section.Kept, keys...); changed {
 		section.Change = environment.Deleted
 	}
-	return section, nil
+	orphan, err := strayProvider(ctx, iam.NewFromConfig(t.Config), in.State.Survey.OIDCProviderARN)
+	section.Orphaned = append(section.Orphaned, orphan...)
+	return section, err
+}
+
+// lastEnd is when the last of the stacks was gone whose parts write logs: the cluster, the kubectl
+// function, the VPC with its flow log. It is zero if none was there.
+func lastEnd(ctx context.Context, stacks describer, n environment.Names, survey *environment.Survey) (time.Time, error) {
+	var last time.Time
+	for _, name := range []string{n.ClusterStack, n.KubectlStack, n.EgressStack} {
+		id := survey.StackID(name)
+		if id == "" {
+			continue
+		}
+		gone, _, err := stacks.Describe(ctx, id)
+		if err != nil {
+			return last, err
+		}
+		if gone.Deleted.After(last) {
+			last = gone.Deleted
+		}
+	}
+	return last, nil
+}
+
+// providerAPI is what the package needs of OIDC providers.
+type providerAPI interface {
+	GetOpenIDConnectProvider(context.Context, *iam.GetOpenIDConnectProviderInput, ...func(*iam.Options)) (*iam.GetOpenIDConnectProviderOutput, error)
+}
+
+// strayProvider reports the OIDC provider of the cluster's issuer if it has outlived the cluster's
+// stack: somebody else has made it, and roles may trust it (aws-traps.md, row 6.11).
+func strayProvider(ctx context.Context, api providerAPI, arn string) ([]environment.Leftover, error) {
+	if arn == "" {
+		return nil, nil
+	}
+	_, err := api.GetOpenIDConnectProvider(ctx, &iam.GetOpenIDConnectProviderInput{OpenIDConnectProviderArn: &arn})
+	if isGone(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, account.Classify(err, "look at OIDC provider %s", arn)
+	}
+	return []environment.Leftover{{
+		What: "OIDC provider " + arn,
+		Why: fmt.Sprintf("it is the deleted cluster's, and no stack of the environment has made it: "+
+			"remove the roles that trust it, then aws iam delete-open-id-connect-provider --open-id-connect-provider-arn %s", arn),
+	}}, nil
 }

@@ -82,10 +82,17 @@ func (s *sweep) run(ctx context.Context, finders ...finder) error {
 	return fault.New(fault.InProgress, "what was removed is still seen")
 }
 
+// refusal says why an item will not go by itself, and what a person has to do.
+type refusal struct{ why string }
+
+func (r refusal) Error() string { return r.why }
+
 // remove removes one item. Only an error that has nothing to do with the item is returned.
 func (s *sweep) remove(ctx context.Context, i item) error {
 	err := i.remove(ctx)
 	switch {
+	case errors.As(err, new(refusal)):
+		s.refused[i.what] = err.Error()
 	case err == nil, isGone(err):
 		s.removed[i.what] = true
 	case isHeld(err):
@@ -130,7 +137,7 @@ func empty() *environment.Removal {
 // isGone reports whether AWS says that the resource does not exist.
 func isGone(err error) bool {
 	code := codeOf(err)
-	return strings.HasSuffix(code, "NotFound") || strings.HasSuffix(code, "NotFoundException")
+	return strings.HasSuffix(code, "NotFound") || strings.HasSuffix(code, "NotFoundException") || strings.HasPrefix(code, "NoSuchEntity")
 }
 
 // isHeld reports whether something holds on to the resource and may let go of it.

@@ -26,7 +26,7 @@ func called() []string {
 	return []string{
 		"cloudformation:CreateStack", "cloudformation:UpdateStack", "cloudformation:DeleteStack",
 		"cloudformation:RollbackStack", "cloudformation:ContinueUpdateRollback",
-		"cloudformation:DescribeStacks", "cloudformation:DescribeStackEvents", "cloudformation:GetTemplate",
+		"cloudformation:DescribeStacks", "cloudformation:DescribeStackEvents", "cloudformation:ListStackResources", "cloudformation:GetTemplate",
 		"cloudformation:GetStackPolicy", "cloudformation:SetStackPolicy", "cloudformation:UpdateTerminationProtection",
 		"cloudformation:CreateChangeSet", "cloudformation:DescribeChangeSet", "cloudformation:DeleteChangeSet",
 		"ec2:DescribeAvailabilityZones",
@@ -45,6 +45,7 @@ func called() []string {
 		"logs:DeleteLogGroup", "kms:DescribeKey", "kms:ScheduleKeyDeletion",
 		"eks:ListClusters",
 		"iam:GetAccountSummary", "iam:GetRole", "iam:SimulatePrincipalPolicy",
+		"iam:GetOpenIDConnectProvider", "iam:ListAttachedRolePolicies", "iam:ListRolePolicies",
 		"kms:ListAliases",
 		"lambda:GetFunctionConfiguration", "lambda:InvokeFunction",
 		"logs:DescribeLogGroups",
@@ -73,7 +74,7 @@ func platformCalls() []string {
 
 // actionOf gives a call of the SDK its name in policies, where that is another one.
 func actionOf(service, operation string) string {
-	if name, other := map[string]string{"sfn": "states", "elb": "elasticloadbalancing", "cloudwatchlogs": "logs"}[service]; other {
+	if name, other := map[string]string{"sfn": "states", "elb": "elasticloadbalancing", "elbv2": "elasticloadbalancing", "cloudwatchlogs": "logs"}[service]; other {
 		service = name
 	}
 	switch action := service + ":" + operation; action {

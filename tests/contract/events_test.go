@@ -175,6 +175,8 @@ func TestVariables(t *testing.T) {
 		"LockFunction": {"TABLE"}, "CompleteFunction": {"TABLE"}, "CompleteDeleteFunction": {"TABLE"}, "RecordFailureFunction": {"TABLE"},
 		"BootstrapFunction":     {"DELETE_HOOK_FUNCTION", "PLATFORM_ACCOUNT", "SETTLE_SECONDS", "STARTER_ROLE"},
 		"RegisterFunction":      {"STARTER_ROLE"},
+		"DrainFunction":         {"DRAIN_SECONDS"},
+		"SweepDataFunction":     {"RECHECK_SECONDS"},
 		"PreflightFunction":     {"KUBECTL_LAYERS", "TARGET_ACCOUNTS"},
 		"KubectlFunction":       {"ASSUMABLE_ROLES", "KUBECTL_MINOR"},
 		"LoadBalancerFunction":  {"CHART_REPOSITORY", "CHART_VERSION"},

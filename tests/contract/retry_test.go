@@ -35,7 +35,6 @@ var neverAtWork = map[string]string{
 	"Lock":      "one conditional write",
 	"Complete":  "writes two rows",
 	"Plan":      "calls nothing",
-	"Survey":    "only reads",
 
 	"CompleteDelete": "writes two rows",
 }

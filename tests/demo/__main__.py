@@ -116,6 +116,7 @@ def _demo(cloud: Cloud, request: str, path: pathlib.Path | None = None) -> float
             print(f"{finding['severity']}: {finding['found']}")
         return seconds
     if result["operation"] == "delete":
+        print("\n".join(_removed(result)))
         print("\n  make demo-stop     # ends everything\n")
         return seconds
     print("\nresult document")
@@ -124,6 +125,19 @@ def _demo(cloud: Cloud, request: str, path: pathlib.Path | None = None) -> float
     _calls(cloud, result, before)
     _explore(cloud, result, started["executionArn"])
     return seconds
+
+
+def _removed(result: dict[str, Any]) -> list[str]:
+    """What became of the environment, in lines."""
+    lines = [f"  {what}" for what in result["removed"]] or ["  nothing: there was no such environment"]
+    lines = ["", f"removed ({len(result['removed'])})", *lines]
+    for title, left in (("kept", result["kept"]), ("orphaned", result["orphaned"])):
+        lines += ["", f"{title} ({len(left)})"]
+        for line in left:
+            lines += [f"  {line['what']}", f"    {line['why']}"]
+    if result["orphaned"]:
+        lines += ["", "somebody has to look at what is orphaned: see docs/operations.md, Removing an environment"]
+    return lines
 
 
 def _given(cloud: Cloud, request: str, path: pathlib.Path | None) -> str:

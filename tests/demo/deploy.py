@@ -87,6 +87,9 @@ def orchestrator(cloud: Cloud) -> dict[str, str]:
             f"TargetAccounts={cloud.target_account}",
             # Nothing is eventually consistent here.
             "SettleSeconds=0",
+            # Nothing arrives late here, and what is not gone at once never goes.
+            "DrainSeconds=15",
+            "RecheckSeconds=0",
             # The chart of the same name that the local cloud serves: see docs/local-cloud.md.
             f"ChartRepository={cloud.settings['LOCALCLOUD_CHARTS']}",
         ],

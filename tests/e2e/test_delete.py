@@ -3,85 +3,56 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
 import pytest
 
 from demo import given
 from demo.cloud import Cloud
 from e2e.provider import Execution, Provider, Request, example
+from e2e.removal import deletion, traces
 from e2e.world import World
 from localcloud import snapshot
 
-_SHARED = ("EKS-ENV-Bootstrap", "eks-env-artifacts-", "EKS-ENV-CloudFormation-", "EKS-ENV-DeleteHook")
-"""What all environments of the account and region share, and what outlives them."""
+_REQUESTS = {
+    "fargate": {"name": "removed", "cidr": "10.70.0.0/24"},
+    "managed-nodes": {"name": "cleared", "cidr": "10.71.0.0/24"},
+}
 
 
 @dataclasses.dataclass(frozen=True)
 class Life:
-    """An environment from before it was made until after it was removed."""
+    """Environments from before they were made until after they were removed, by the example's name."""
 
-    request: Request
-    made: Execution
-    removed: Execution
+    requests: dict[str, Request]
+    removed: dict[str, Execution]
     before: snapshot.Snapshot
     after: snapshot.Snapshot
 
 
-def deletion(request: Request) -> Request:
-    """The request to remove what a request has made."""
-    return request | {"operation": "delete"}
-
-
-def traces(before: snapshot.Snapshot, after: snapshot.Snapshot) -> list[str]:
-    """What a removed environment has left behind and may not."""
-    kept = {key: value for key, value in after.items() if not _may_stay(key, value)}
-    lines = snapshot.differences({key: value for key, value in before.items() if not _may_stay(key, value)}, kept)
-    return [line for line in lines if not any(name in line for name in _SHARED)]
-
-
-def _may_stay(key: str, value: Any) -> bool:
-    store = key.partition("/")[0]
-    match store:
-        # The orchestrator's history.
-        case "dynamodb._tables":
-            return "/eks-environment-provider-Table-" in key
-        # KMS deletes a key after some days.
-        case "kms._keys":
-            return value["KeyState"] == "PendingDeletion"
-        # As on AWS, a deleted stack is remembered for a while, and so are its events.
-        case "cloudformation._stacks":
-            return value["StackStatus"] == "DELETE_COMPLETE"
-        case "cloudformation._stack_events":
-            return True
-        # As on AWS, the numbers of a layer's versions are not used again.
-        case "lambda_svc._layers":
-            return value["versions"] == []
-        # MiniStack counts the roles that an AWS managed policy is attached to.
-        case "iam._aws_managed_attachment_counts":
-            return value == 0
-        # MiniStack keeps the tags of what is gone; nothing can be read by them.
-        case "dynamodb._tags" | "ec2._tags":
-            return True
-    return False
+def together(provider: Provider, requests: list[Request]) -> list[Execution]:
+    """Executions that run side by side."""
+    return [provider.wait(arn) for arn in [provider.start(request) for request in requests]]
 
 
 @pytest.fixture(scope="module")
 def life(provider: Provider, world: World) -> Life:
-    """A Fargate environment, made and removed."""
-    request = example("fargate", name="removed", cidr="10.70.0.0/24")
+    """A Fargate environment and one with nodes, made and removed."""
+    requests = {name: example(name, **changes) for name, changes in _REQUESTS.items()}
     world.target("ec2").describe_vpcs()  # MiniStack makes a region's default VPC when it is first asked for one
     before = snapshot.take(world.layout)
-    made = provider.run(request).succeeded()
-    removed = provider.run(deletion(request))
-    return Life(request, made, removed, before, snapshot.take(world.layout))
+    for made in together(provider, list(requests.values())):
+        made.succeeded()
+    removed = together(provider, [deletion(request) for request in requests.values()])
+    return Life(requests, dict(zip(requests, removed, strict=True)), before, snapshot.take(world.layout))
 
 
-def test_deletion_says_what_it_removed(life: Life) -> None:
-    result = life.removed.succeeded().result
-    assert (result["status"], result["operation"], result["environment"]) == ("SUCCEEDED", "delete", "opa-removed")
+@pytest.mark.parametrize("kind", _REQUESTS)
+def test_deletion_says_what_it_removed(life: Life, kind: str) -> None:
+    result = life.removed[kind].succeeded().result
+    name = _REQUESTS[kind]["name"]
+    assert (result["status"], result["operation"], result["environment"]) == ("SUCCEEDED", "delete", f"opa-{name}")
     assert result["changed"] is True
-    stacks = {line.removeprefix("stack EKS-ENV-opa-removed-") for line in result["removed"] if line.startswith("stack ")}
+    stacks = {line.removeprefix(f"stack EKS-ENV-opa-{name}-") for line in result["removed"] if line.startswith("stack ")}
     assert stacks == {"Kubectl", "AddonRoles", "Capacity", "Cluster", "Egress", "Network", "Identity", "Stack"}
     assert result["orphaned"] == []
     assert sorted(kept["what"].split()[0] for kept in result["kept"]) == ["KMS", "KMS"]
@@ -89,31 +60,63 @@ def test_deletion_says_what_it_removed(life: Life) -> None:
 
 
 def test_accounts_are_as_before(life: Life) -> None:
-    life.removed.succeeded()
+    for removed in life.removed.values():
+        removed.succeeded()
     assert traces(life.before, life.after) == []
 
 
 def test_nothing_runs_after_it(provider: Provider, life: Life) -> None:
-    assert provider.holder(life.request) is None
-    assert [(row["operation"], row["status"]) for row in provider.past(life.request)][:2] == [("apply", "SUCCEEDED"), ("delete", "SUCCEEDED")]
+    for request in life.requests.values():
+        assert provider.holder(request) is None
+        assert [(row["operation"], row["status"]) for row in provider.past(request)][:2] == [("apply", "SUCCEEDED"), ("delete", "SUCCEEDED")]
 
 
 def test_deleting_again_finds_nothing(provider: Provider, world: World, life: Life) -> None:
     before = snapshot.take(world.layout)
-    result = provider.run(deletion(life.request)).succeeded().result
-    assert (result["changed"], result["removed"], result["kept"], result["orphaned"]) == (False, [], [], [])
+    for execution in together(provider, [deletion(request) for request in life.requests.values()]):
+        result = execution.succeeded().result
+        assert (result["changed"], result["removed"], result["kept"], result["orphaned"]) == (False, [], [], [])
     assert traces(before, snapshot.take(world.layout)) == []
+
+
+def test_same_environment_is_made_again(provider: Provider, life: Life) -> None:
+    result = provider.run(life.requests["fargate"]).succeeded().result
+    changes = {stage["stage"]: stage["change"] for stage in result["stages"]}
+    made = ("Network", "Identity", "Cluster", "Egress", "DeployKubectl", "Access", "Capacity", "AddonRoles", "Register")
+    assert [changes[stage] for stage in made] == ["created"] * len(made)
+    assert result["findings"] == []
 
 
 def test_vpc_of_others_is_as_before(cloud: Cloud, provider: Provider, world: World) -> None:
     # Managed nodes, so that a node group and its instances come and go in it too.
     request = given.provide(cloud, example("shared-vpc", name="tenant", clusterAdminRole=None))
+    ec2 = world.target("ec2")
+    database = ec2.create_security_group(GroupName="database", Description="of another team", VpcId=request["vpcId"])["GroupId"]
     before = world.network()
     provider.run(request).succeeded()
     assert snapshot.differences(before, {key: value for key, value in world.network().items() if key in before}) != []  # tags were asked for
+    traffic = _group_that_another_names(ec2, request["vpcId"], database)
     result = provider.run(deletion(request)).succeeded().result
-    assert result["orphaned"] == []
+    # The rule in another team's group is theirs to take away.
+    (left,) = result["orphaned"]
+    assert left["what"] == f"security group {traffic}"
+    assert database in left["why"]
+    assert f"aws ec2 delete-security-group --group-id {traffic}" in left["why"]
+    permission = {"IpProtocol": "tcp", "FromPort": 5432, "ToPort": 5432, "UserIdGroupPairs": [{"GroupId": traffic}]}
+    ec2.revoke_security_group_ingress(GroupId=database, IpPermissions=[permission])
+    # What was orphaned is found again, also without the environment.
+    again = provider.run(deletion(request)).succeeded().result
+    assert (again["removed"], again["orphaned"]) == ([f"security group {traffic}"], [])
     after = world.network()
     # MiniStack keeps the tags of what is gone; nothing can be read by them.
     new = {key for key in after.keys() - before.keys() if not key.startswith("ec2._tags/")}
     assert snapshot.differences(before, {key: value for key, value in after.items() if key in before or key in new}) == []
+
+
+def _group_that_another_names(ec2: object, vpc: str, database: str) -> str:
+    """A group as the load balancer controller makes it, which a rule of another team's group admits."""
+    tags = [{"ResourceType": "security-group", "Tags": [{"Key": "elbv2.k8s.aws/cluster", "Value": "opa-tenant-cluster"}]}]
+    group = ec2.create_security_group(GroupName="k8s-traffic-tenant", Description="shared", VpcId=vpc, TagSpecifications=tags)["GroupId"]
+    permission = {"IpProtocol": "tcp", "FromPort": 5432, "ToPort": 5432, "UserIdGroupPairs": [{"GroupId": group}]}
+    ec2.authorize_security_group_ingress(GroupId=database, IpPermissions=[permission])
+    return group

@@ -16,7 +16,7 @@ import pytest
 from demo.cloud import Cloud
 from e2e.harmonix import Backend
 from e2e.provider import Environment, Provider, Request, example
-from e2e.test_delete import traces
+from e2e.removal import traces
 from e2e.world import World, eventually
 from localcloud import snapshot
 

@@ -18,6 +18,7 @@ from localcloud.extension import (
     ends,
     iam,
     instances,
+    interfaces,
     invocations,
     lambdas,
     managed_policies,
@@ -58,6 +59,7 @@ def install(settings: Settings) -> None:
         cloudformation.register(resource)
     ec2.install()
     network.install()
+    interfaces.install()
     instances.install(settings)
     endpoints.install(settings)
     quotas.install(settings)

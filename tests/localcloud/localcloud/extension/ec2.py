@@ -255,7 +255,7 @@ def install() -> None:
     handlers["AWS::EC2::LaunchTemplate"]["create"] = _unique_template(handlers["AWS::EC2::LaunchTemplate"]["create"])
     # Deletions that AWS refuses.
     handlers["AWS::EC2::SecurityGroup"]["delete"] = _refusing(
-        handlers["AWS::EC2::SecurityGroup"]["delete"], _group_users, "resource {id} has a dependent object: {user}"
+        handlers["AWS::EC2::SecurityGroup"]["delete"], group_users, "resource {id} has a dependent object: {user}"
     )
     handlers["AWS::EC2::Subnet"]["delete"] = _refusing(
         handlers["AWS::EC2::Subnet"]["delete"],
@@ -297,7 +297,7 @@ def _refusing(handler: Any, users: Any, text: str) -> Any:
     return delete
 
 
-def _group_users(group_id: str) -> list[str]:
+def group_users(group_id: str) -> list[str]:
     rules = [
         f"a rule of {other['GroupId']}"
         for other in ec2._security_groups.values()

@@ -9,12 +9,25 @@ from ministack.core import iam_actions
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import ec2
 
-_KINDS = {"subnet": "subnet", "vpc": "vpc", "sg": "security-group", "rtb": "route-table", "vpce": "vpc-endpoint"}
-"""The resource type in an ARN, by what an id begins with."""
+_KINDS = {
+    "subnet": "subnet",
+    "vpc": "vpc",
+    "sg": "security-group",
+    "rtb": "route-table",
+    "vpce": "vpc-endpoint",
+    "eni": "network-interface",
+    "vol": "volume",
+}
+
+
+def kind_of(identifier: str) -> str | None:
+    """The resource type in an ARN, by what an id begins with."""
+    return _KINDS.get(identifier.partition("-")[0])
+
 
 
 def install() -> None:
-    """Take the places of the two actions, and name to IAM what is tagged."""
+    """Take the places of the two actions, and name to IAM what is tagged, or looked at."""
     ec2._ACTION_MAP["DescribeVpcEndpoints"] = _describe_endpoints
     ec2._ACTION_MAP["DescribeFlowLogs"] = _describe_flow_logs
     named = iam_actions.extract_resource_arn
@@ -22,6 +35,8 @@ def install() -> None:
     def extract_resource_arn(service: str, method: str, path: str, headers: dict, body: bytes, query: dict, *rest: Any) -> str:
         if service == "ec2" and ec2._p(query, "Action") in ("CreateTags", "DeleteTags"):
             return _tagged(query)
+        if service == "iam" and (provider := ec2._p(query, "OpenIDConnectProviderArn")):
+            return provider
         return named(service, method, path, headers, body, query, *rest)
 
     iam_actions.extract_resource_arn = extract_resource_arn
@@ -30,8 +45,8 @@ def install() -> None:
 def _tagged(query: dict) -> str:
     """The first resource that a call tags; resources of one call are of one kind here."""
     identifiers = ec2._parse_member_list(query, "ResourceId")
-    kinds = {identifier.partition("-")[0] for identifier in identifiers}
-    kind = _KINDS.get(kinds.pop()) if len(kinds) == 1 else None
+    kinds = {kind_of(identifier) for identifier in identifiers}
+    kind = kinds.pop() if len(kinds) == 1 else None
     return f"arn:aws:ec2:{get_region()}:{get_account_id()}:{kind}/{identifiers[0]}" if kind else "*"
 
 

@@ -1,0 +1,284 @@
+package teardown
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/harmonix-eks/environment-provider/internal/environment"
+	"github.com/harmonix-eks/environment-provider/internal/fault"
+	"github.com/harmonix-eks/environment-provider/internal/kubectl/client"
+)
+
+// kubernetes is the part of the kubectl function that the stage needs.
+type kubernetes interface {
+	List(ctx context.Context, kind, namespace string) ([]client.Object, error)
+	ListAll(ctx context.Context, kind string) ([]client.Object, error)
+	Mark(ctx context.Context, objects ...client.Object) error
+}
+
+// cluster is what was done in the cluster.
+type cluster struct {
+	api     kubernetes
+	removed []string
+	kept    []environment.Leftover
+	volumes []environment.PersistentVolume
+	// left are the objects that are still being deleted.
+	left []waiting
+}
+
+// waiting is an object that is being deleted, and what it waits for.
+type waiting struct{ text, finalizers string }
+
+func (w waiting) String() string {
+	if w.finalizers == "" {
+		return w.text
+	}
+	return w.text + " (finalizers " + w.finalizers + ")"
+}
+
+// because says in a sentence what the object has waited for.
+func (w waiting) because() string {
+	if w.finalizers == "" {
+		return ""
+	}
+	return ", waiting for its finalizers " + w.finalizers
+}
+
+// attempt drains the cluster, or says why it cannot be drained. When it is late, what is still there
+// stays, and what has failed is not tried again.
+func (c *cluster) attempt(ctx context.Context, late bool) (why string, err error) {
+	c.left = nil
+	err = c.drain(ctx)
+	switch {
+	case err == nil:
+		return "", nil
+	case late && len(c.left) > 0:
+		return "", nil
+	case !late && fault.CodeOf(err).Retried() && !errors.Is(err, client.ErrNoFunction):
+		// Time may cure it, for as long as this stage waits.
+		return "", fault.Wrap(fault.InProgress, err, "the cluster is not drained yet")
+	}
+	c.left = nil
+	return fault.As(err).Message, nil
+}
+
+// gone are the objects that were deleted and are not there any more.
+func (c *cluster) gone() []string {
+	return slices.DeleteFunc(slices.Clone(c.removed), func(text string) bool {
+		return slices.ContainsFunc(c.left, func(w waiting) bool { return w.text == text })
+	})
+}
+
+// drain deletes the objects and answers [fault.InProgress] until they are gone.
+func (c *cluster) drain(ctx context.Context) error {
+	if err := c.keep(ctx); err != nil {
+		return err
+	}
+	// What has no finalizer is gone at the second look.
+	for range 2 {
+		var left []waiting
+		for _, step := range []func(context.Context) ([]waiting, error){c.exposed, c.claims, c.provisioned} {
+			more, err := step(ctx)
+			if err != nil {
+				return err
+			}
+			left = append(left, more...)
+		}
+		if c.left = left; len(left) == 0 {
+			return nil
+		}
+	}
+	var shown []string
+	for _, w := range c.left[:min(len(c.left), 5)] {
+		shown = append(shown, w.String())
+	}
+	return fault.New(fault.InProgress, "%d objects in the cluster are still being deleted: %s", len(c.left), strings.Join(shown, ", "))
+}
+
+// keep notes the volumes that Kubernetes was told to keep, and those that it is to delete.
+func (c *cluster) keep(ctx context.Context) error {
+	volumes, err := c.list(ctx, "persistentvolumes")
+	if err != nil {
+		return err
+	}
+	c.kept = nil
+	for _, v := range volumes {
+		handle := v.Spec.CSI.VolumeHandle
+		switch {
+		case handle == "":
+		case v.Spec.PersistentVolumeReclaimPolicy == "Retain":
+			c.kept = append(c.kept, environment.Leftover{
+				What: volumeText(handle),
+				Why:  "the reclaim policy of PersistentVolume " + v.Metadata.Name + " is Retain",
+			})
+		case v.provisionedBy(ebsDriver):
+			volume := environment.PersistentVolume{Name: v.Metadata.Name, VolumeID: handle}
+			if !slices.Contains(c.volumes, volume) {
+				c.volumes = append(c.volumes, volume)
+			}
+		}
+	}
+	return nil
+}
+
+// provisioned waits for the volumes whose claims are gone: their drivers delete what they stand for, and
+// have to be alive for that (aws-traps.md, row 6.12). One that was made by hand waits for nobody.
+func (c *cluster) provisioned(ctx context.Context) ([]waiting, error) {
+	volumes, err := c.list(ctx, "persistentvolumes")
+	if err != nil {
+		return nil, err
+	}
+	var left []waiting
+	for _, v := range volumes {
+		if v.Spec.PersistentVolumeReclaimPolicy == "Delete" && v.Spec.ClaimRef != nil && v.Metadata.Annotations[provisioner] != "" {
+			left = append(left, waiting{text: "PersistentVolume " + v.Metadata.Name, finalizers: strings.Join(v.Metadata.Finalizers, ", ")})
+		}
+	}
+	return left, nil
+}
+
+const (
+	// provisioner is the annotation of a volume that a program has made for a claim.
+	provisioner = "pv.kubernetes.io/provisioned-by"
+	ebsDriver   = "ebs.csi.aws.com"
+)
+
+// exposed removes what load balancers were made for.
+func (c *cluster) exposed(ctx context.Context) ([]waiting, error) {
+	ingresses, err := c.list(ctx, "ingresses.networking.k8s.io")
+	if err != nil {
+		return nil, err
+	}
+	services, err := c.list(ctx, "services")
+	if err != nil {
+		return nil, err
+	}
+	services = slices.DeleteFunc(services, func(o object) bool { return o.Spec.Type != "LoadBalancer" })
+	return c.remove(ctx, append(ingresses, services...))
+}
+
+// claims removes the claims of volumes, and what uses them: a claim stays for as long as a pod mounts
+// it, and a StatefulSet makes its pods and claims anew.
+func (c *cluster) claims(ctx context.Context) ([]waiting, error) {
+	claims, err := c.list(ctx, "persistentvolumeclaims")
+	if err != nil || len(claims) == 0 {
+		return nil, err
+	}
+	namespaces := map[string]bool{}
+	for _, claim := range claims {
+		namespaces[claim.Metadata.Namespace] = true
+	}
+	users, err := c.list(ctx, "statefulsets.apps")
+	if err != nil {
+		return nil, err
+	}
+	users = slices.DeleteFunc(users, func(o object) bool { return !namespaces[o.Metadata.Namespace] })
+	for _, namespace := range slices.Sorted(maps.Keys(namespaces)) {
+		pods, err := c.api.List(ctx, "pods", namespace)
+		if err != nil {
+			return nil, err
+		}
+		mounting, err := decode(pods)
+		if err != nil {
+			return nil, err
+		}
+		users = append(users, slices.DeleteFunc(mounting, func(o object) bool { return !o.mounts() })...)
+	}
+	left, err := c.remove(ctx, claims)
+	if err != nil {
+		return nil, err
+	}
+	_, err = c.remove(ctx, users)
+	return left, err
+}
+
+// object is what is read of an object in the cluster.
+type object struct {
+	APIVersion string `json:"apiVersion"`
+	Kind       string `json:"kind"`
+	Metadata   struct {
+		Name              string            `json:"name"`
+		Namespace         string            `json:"namespace"`
+		DeletionTimestamp string            `json:"deletionTimestamp"`
+		Finalizers        []string          `json:"finalizers"`
+		Annotations       map[string]string `json:"annotations"`
+	} `json:"metadata"`
+	Spec struct {
+		Type string `json:"type"`
+		// The next three are a PersistentVolume's.
+		ClaimRef                      *struct{} `json:"claimRef"`
+		PersistentVolumeReclaimPolicy string    `json:"persistentVolumeReclaimPolicy"`
+		CSI                           struct {
+			VolumeHandle string `json:"volumeHandle"`
+		} `json:"csi"`
+		// Volumes are a pod's.
+		Volumes []struct {
+			Claim *struct{} `json:"persistentVolumeClaim"`
+		} `json:"volumes"`
+	} `json:"spec"`
+}
+
+func (o object) String() string {
+	return fmt.Sprintf("%s %s/%s", o.Kind, o.Metadata.Namespace, o.Metadata.Name)
+}
+
+// provisionedBy reports whether the driver has made the volume, and is to delete it.
+func (o object) provisionedBy(driver string) bool {
+	return o.Spec.PersistentVolumeReclaimPolicy == "Delete" && o.Metadata.Annotations[provisioner] == driver
+}
+
+// mounts reports whether a pod uses a claim.
+func (o object) mounts() bool {
+	for _, v := range o.Spec.Volumes {
+		if v.Claim != nil {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *cluster) list(ctx context.Context, resource string) ([]object, error) {
+	items, err := c.api.ListAll(ctx, resource)
+	if err != nil {
+		return nil, err
+	}
+	return decode(items)
+}
+
+func decode(items []client.Object) ([]object, error) {
+	objects := make([]object, 0, len(items))
+	for _, item := range items {
+		o, err := client.Decode[object](item)
+		if err != nil {
+			return nil, err
+		}
+		objects = append(objects, o)
+	}
+	return objects, nil
+}
+
+// remove marks the objects for deletion and names them with what they wait for.
+func (c *cluster) remove(ctx context.Context, objects []object) (left []waiting, err error) {
+	var mark []client.Object
+	for _, o := range objects {
+		left = append(left, waiting{text: o.String(), finalizers: strings.Join(o.Metadata.Finalizers, ", ")})
+		if o.Metadata.DeletionTimestamp == "" {
+			mark = append(mark, client.Object{
+				"apiVersion": o.APIVersion, "kind": o.Kind,
+				"metadata": map[string]any{"name": o.Metadata.Name, "namespace": o.Metadata.Namespace},
+			})
+		}
+		// One that an earlier call has marked is this deletion's, too.
+		if !slices.Contains(c.removed, o.String()) {
+			c.removed = append(c.removed, o.String())
+		}
+	}
+	if len(mark) == 0 {
+		return left, nil
+	}
+	return left, c.api.Mark(ctx, mark...)
+}

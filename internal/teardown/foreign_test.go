@@ -1,0 +1,246 @@
+package teardown
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/aws/aws-sdk-go-v2/service/eks"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
+	"github.com/aws/smithy-go"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/harmonix-eks/environment-provider/internal/fault"
+	"github.com/harmonix-eks/environment-provider/internal/stack"
+)
+
+type capacity struct{ groups, profiles []string }
+
+func (c capacity) ListNodegroups(context.Context, *eks.ListNodegroupsInput, ...func(*eks.Options)) (*eks.ListNodegroupsOutput, error) {
+	if c.groups == nil {
+		return nil, &smithy.GenericAPIError{Code: "AccessDeniedException"}
+	}
+	return &eks.ListNodegroupsOutput{Nodegroups: c.groups}, nil
+}
+
+func (c capacity) ListFargateProfiles(context.Context, *eks.ListFargateProfilesInput, ...func(*eks.Options)) (*eks.ListFargateProfilesOutput, error) {
+	return &eks.ListFargateProfilesOutput{FargateProfileNames: c.profiles}, nil
+}
+
+func TestOtherCapacity(t *testing.T) {
+	// Ref of a node group is "cluster/name", of a Fargate profile "cluster|name".
+	group := stack.Resource{ID: "opa-dev-cluster/NodeGroup-1", Type: "AWS::EKS::Nodegroup"}
+	profile := stack.Resource{ID: "opa-dev-cluster|Profile-1", Type: "AWS::EKS::FargateProfile"}
+	second := stack.Resource{ID: "opa-dev-cluster|Profile-2", Type: "AWS::EKS::FargateProfile"}
+	cases := map[string]struct {
+		reason  string
+		api     capacity
+		ours    []stack.Resource
+		remedy  []string
+		failing fault.Code
+	}{
+		"Ours":     {reason: "what the stack holds goes with it", api: capacity{[]string{"NodeGroup-1"}, nil}, ours: []stack.Resource{group}},
+		"Several":  {reason: "several profiles of one stack are no reason to stop", api: capacity{[]string{}, []string{"Profile-1", "Profile-2"}}, ours: []stack.Resource{profile, second}},
+		"Added":    {reason: "EKS deletes no cluster with a node group (row 6.6)", api: capacity{[]string{"NodeGroup-1", "gpu"}, nil}, ours: []stack.Resource{group}, remedy: []string{"aws eks delete-nodegroup --cluster-name opa-dev-cluster --nodegroup-name gpu"}},
+		"Instead":  {reason: "as many as ours, but not ours", api: capacity{[]string{}, []string{"team"}}, ours: []stack.Resource{group}, remedy: []string{"aws eks delete-fargate-profile --cluster-name opa-dev-cluster --fargate-profile-name team"}},
+		"No stack": {reason: "the stack was deleted by hand, and somebody has made others", api: capacity{[]string{"a"}, []string{}}, remedy: []string{"aws eks delete-nodegroup --cluster-name opa-dev-cluster --nodegroup-name a"}},
+		"Refused":  {reason: "what cannot be seen is not none", failing: fault.AccessDenied},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			got, err := cloud{names: names}.otherCapacity(t.Context(), tc.api, holdings{names.CapacityStack: tc.ours})
+			if code := fault.CodeOf(err); code != tc.failing {
+				t.Errorf("%s: got %q (%v)", tc.reason, code, err)
+			}
+			var remedies []string
+			for _, o := range got {
+				remedies = append(remedies, o.remedy)
+			}
+			if diff := cmp.Diff(tc.remedy, remedies); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+func TestRefuse(t *testing.T) {
+	if err := refuse(nil); err != nil {
+		t.Errorf("nothing is in the way, and yet: %v", err)
+	}
+	err := refuse([]obstacle{
+		{what: "subnet subnet-1", why: "the VPC is in use by"}, {what: "node group gpu", why: "EKS has", remedy: "aws eks delete"},
+		{what: "subnet subnet-2", why: "the VPC is in use by"},
+	})
+	f := fault.As(err)
+	if f.Code != fault.Conflict || !strings.Contains(f.Message, "EKS has: node group gpu. the VPC is in use by: subnet subnet-1, subnet subnet-2") {
+		t.Errorf("got %s: %s", f.Code, f.Message)
+	}
+	if want := "(aws eks delete), then start the same delete again; nothing was removed so far"; !strings.Contains(f.Next, want) {
+		t.Errorf("%q lacks %q", f.Next, want)
+	}
+}
+
+type attached map[string][]string
+
+func (a attached) ListAttachedRolePolicies(_ context.Context, in *iam.ListAttachedRolePoliciesInput, _ ...func(*iam.Options)) (*iam.ListAttachedRolePoliciesOutput, error) {
+	has, ok := a[*in.RoleName]
+	if !ok {
+		return nil, &iamtypes.NoSuchEntityException{}
+	}
+	out := &iam.ListAttachedRolePoliciesOutput{}
+	for _, arn := range has {
+		if name, ok := strings.CutPrefix(arn, "arn:aws:iam::aws:policy/"); ok {
+			out.AttachedPolicies = append(out.AttachedPolicies, iamtypes.AttachedPolicy{PolicyArn: &arn, PolicyName: &name})
+		}
+	}
+	return out, nil
+}
+
+func (a attached) ListRolePolicies(_ context.Context, in *iam.ListRolePoliciesInput, _ ...func(*iam.Options)) (*iam.ListRolePoliciesOutput, error) {
+	out := &iam.ListRolePoliciesOutput{}
+	for _, name := range a[*in.RoleName] {
+		if !strings.HasPrefix(name, "arn:") {
+			out.PolicyNames = append(out.PolicyNames, name)
+		}
+	}
+	return out, nil
+}
+
+func TestOtherPolicies(t *testing.T) {
+	const node = "arn:aws:iam::aws:policy/AmazonEKSWorkerNodePolicy"
+	account := made{templates: map[string]string{names.IdentityStack: `{"Resources": {
+		"NodeRole": {"Properties": {"ManagedPolicyArns": [{"Fn::Sub": "arn:${AWS::Partition}:iam::aws:policy/AmazonEKSWorkerNodePolicy"}], "Policies": [{"PolicyName": "logs"}]}},
+		"AdminRole": {"Properties": {}}}}`}}
+	holds := holdings{names.IdentityStack: {
+		{LogicalID: "NodeRole", ID: "opa-dev-node-role", Type: "AWS::IAM::Role"},
+		{LogicalID: "AdminRole", ID: "opa-dev-admin-role", Type: "AWS::IAM::Role"},
+		{LogicalID: "Table", ID: "opa-dev-audit", Type: "AWS::DynamoDB::Table"},
+	}}
+	cases := map[string]struct {
+		reason string
+		has    attached
+		remedy []string
+	}{
+		"As declared": {reason: "the stack takes these away itself", has: attached{"opa-dev-node-role": {node, "logs"}, "opa-dev-admin-role": {}}},
+		"Attached": {
+			reason: "Systems Manager's quick setup does so (row 6.8)",
+			has:    attached{"opa-dev-node-role": {node, "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore"}, "opa-dev-admin-role": {}},
+			remedy: []string{"aws iam detach-role-policy --role-name opa-dev-node-role --policy-arn arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore"},
+		},
+		"Inline": {
+			reason: "another role's declaration does not count",
+			has:    attached{"opa-dev-node-role": {node}, "opa-dev-admin-role": {"logs"}},
+			remedy: []string{"aws iam delete-role-policy --role-name opa-dev-admin-role --policy-name logs"},
+		},
+		"Gone": {reason: "a role that was deleted by hand stops nothing", has: attached{}},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			got, err := otherPolicies(t.Context(), tc.has, account, holds)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var remedies []string
+			for _, o := range got {
+				remedies = append(remedies, o.remedy)
+			}
+			if diff := cmp.Diff(tc.remedy, remedies); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+// filled is a VPC with what is in it; a filter is not looked at.
+type filled struct {
+	networkAPI
+	interfaces []types.NetworkInterface
+	instances  []types.Instance
+	groups     []types.SecurityGroup
+	volumes    []types.Volume
+	deleted    []string
+	refuse     map[string]string
+}
+
+func (f *filled) DescribeNetworkInterfaces(context.Context, *ec2.DescribeNetworkInterfacesInput, ...func(*ec2.Options)) (*ec2.DescribeNetworkInterfacesOutput, error) {
+	return &ec2.DescribeNetworkInterfacesOutput{NetworkInterfaces: f.interfaces}, nil
+}
+
+func (f *filled) DescribeInstances(context.Context, *ec2.DescribeInstancesInput, ...func(*ec2.Options)) (*ec2.DescribeInstancesOutput, error) {
+	return &ec2.DescribeInstancesOutput{Reservations: []types.Reservation{{Instances: f.instances}}}, nil
+}
+
+func (f *filled) DescribeSecurityGroups(context.Context, *ec2.DescribeSecurityGroupsInput, ...func(*ec2.Options)) (*ec2.DescribeSecurityGroupsOutput, error) {
+	return &ec2.DescribeSecurityGroupsOutput{SecurityGroups: f.groups}, nil
+}
+
+func (f *filled) DescribeVolumes(context.Context, *ec2.DescribeVolumesInput, ...func(*ec2.Options)) (*ec2.DescribeVolumesOutput, error) {
+	return &ec2.DescribeVolumesOutput{Volumes: f.volumes}, nil
+}
+
+func (f *filled) DeleteSecurityGroup(_ context.Context, in *ec2.DeleteSecurityGroupInput, _ ...func(*ec2.Options)) (*ec2.DeleteSecurityGroupOutput, error) {
+	if code := f.refuse[*in.GroupId]; code != "" {
+		return nil, &smithy.GenericAPIError{Code: code, Message: "no"}
+	}
+	f.deleted = append(f.deleted, *in.GroupId)
+	return &ec2.DeleteSecurityGroupOutput{}, nil
+}
+
+func tagList(pairs ...string) []types.Tag {
+	var tags []types.Tag
+	for i := 0; i < len(pairs); i += 2 {
+		tags = append(tags, types.Tag{Key: &pairs[i], Value: &pairs[i+1]})
+	}
+	return tags
+}
+
+func TestForeignInVPC(t *testing.T) {
+	instance := func(id string, tags ...string) types.Instance {
+		return types.Instance{InstanceId: &id, VpcId: aws.String("vpc-1"), Tags: tagList(tags...)}
+	}
+	stopped := instance("i-gone")
+	stopped.State = &types.InstanceState{Name: types.InstanceStateNameTerminated}
+	group := func(id, name string, tags ...string) types.SecurityGroup {
+		return types.SecurityGroup{GroupId: &id, GroupName: &name, VpcId: aws.String("vpc-1"), Tags: tagList(tags...)}
+	}
+	api := &filled{
+		instances: []types.Instance{
+			instance("i-node", "eks:cluster-name", "opa-dev-cluster", "eks:nodegroup-name", "n"), instance("i-ours", "eks-environment", "opa-dev"),
+			instance("i-karpenter", "kubernetes.io/cluster/opa-dev-cluster", "owned", "karpenter.sh/nodepool", "default"), instance("i-bastion"), stopped,
+		},
+		groups: []types.SecurityGroup{
+			group("sg-stack", "kubectl"), group("sg-default", "default"), group("sg-lb", "k8s-traffic", "elbv2.k8s.aws/cluster", "opa-dev-cluster"),
+			group("sg-guard", "GuardDuty", "GuardDutyManaged", "true"), group("sg-rds", "database"), group("sg-other", "k8s", "elbv2.k8s.aws/cluster", "other"),
+		},
+		interfaces: []types.NetworkInterface{
+			{NetworkInterfaceId: aws.String("eni-free"), VpcId: aws.String("vpc-1"), Status: "available"},
+			{NetworkInterfaceId: aws.String("eni-cni"), VpcId: aws.String("vpc-1"), Status: "available", Description: aws.String("aws-K8S-i-1"), TagSet: tagList("cluster.k8s.amazonaws.com/name", "opa-dev-cluster")},
+			{NetworkInterfaceId: aws.String("eni-other"), VpcId: aws.String("vpc-1"), Status: "available", Description: aws.String("aws-K8S-i-2"), TagSet: tagList("cluster.k8s.amazonaws.com/name", "other")},
+			{NetworkInterfaceId: aws.String("eni-used"), VpcId: aws.String("vpc-1"), Status: "in-use"},
+			{NetworkInterfaceId: aws.String("eni-aws"), VpcId: aws.String("vpc-1"), Status: "available", RequesterManaged: aws.Bool(true)},
+			{NetworkInterfaceId: aws.String("eni-far"), VpcId: aws.String("vpc-2"), Status: "available"},
+		},
+	}
+	n := network{api: api, cluster: "opa-dev-cluster", environment: "opa-dev", vpc: "vpc-1"}
+	holds := holdings{names.NetworkStack: {{ID: "sg-stack", Type: "AWS::EC2::SecurityGroup"}}}
+	want := map[string][]string{
+		"instances":  {"instance i-karpenter", "instance i-bastion"},
+		"groups":     {"security group sg-rds (database)", "security group sg-other (k8s)"},
+		"interfaces": {"network interface eni-free", "network interface eni-other (aws-K8S-i-2)"},
+	}
+	for name, look := range map[string]func(context.Context, holdings) ([]string, error){
+		"instances": n.foreignInstances, "groups": n.foreignGroups, "interfaces": n.foreignInterfaces,
+	} {
+		got, err := look(t.Context(), holds)
+		if err != nil {
+			t.Error(err)
+		}
+		if diff := cmp.Diff(want[name], got); diff != "" {
+			t.Errorf("%s of others (-want +got):\n%s", name, diff)
+		}
+	}
+}

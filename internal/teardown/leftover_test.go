@@ -1,0 +1,251 @@
+package teardown
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancing"
+	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancing/types"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/harmonix-eks/environment-provider/internal/environment"
+	"github.com/harmonix-eks/environment-provider/internal/fault"
+)
+
+func volume(id string, tags ...string) types.Volume {
+	return types.Volume{VolumeId: &id, Tags: tagList(tags...)}
+}
+
+// The driver's tags are those of its docs/tagging.md.
+func TestVolumes(t *testing.T) {
+	n := network{cluster: "opa-dev-cluster", api: &filled{volumes: []types.Volume{
+		volume("vol-addon", "KubernetesCluster", "opa-dev-cluster", "kubernetes.io/cluster/opa-dev-cluster", "owned", "ebs.csi.aws.com/cluster", "true"),
+		volume("vol-named", "ebs.csi.aws.com/cluster-name", "opa-dev-cluster", "ebs.csi.aws.com/cluster", "true"),
+		volume("vol-plain", "ebs.csi.aws.com/cluster", "true", "CSIVolumeName", "pvc-1"),
+		volume("vol-tagged", "kubernetes.io/cluster/opa-dev-cluster", "owned"),
+		volume("vol-shared", "kubernetes.io/cluster/opa-dev-cluster", "shared"),
+		volume("vol-other", "KubernetesCluster", "opa-dev2-cluster", "kubernetes.io/cluster/opa-dev2-cluster", "owned"),
+		volume("vol-nobody"),
+	}}}
+	items, err := n.volumes(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var removed []string
+	for _, i := range items {
+		removed = append(removed, i.what)
+	}
+	if diff := cmp.Diff([]string{"volume vol-addon", "volume vol-named"}, removed); diff != "" {
+		t.Errorf("removed (-want +got):\n%s", diff)
+	}
+	left, err := n.unclaimed(t.Context(), &environment.Drain{Volumes: []environment.PersistentVolume{{Name: "pvc-1", VolumeID: "vol-plain"}, {Name: "pvc-2", VolumeID: "vol-addon"}, {Name: "pvc-3", VolumeID: "vol-went"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{"volume vol-tagged": "kubernetes.io/cluster/opa-dev-cluster", "volume vol-plain": "PersistentVolume pvc-1"}
+	for _, l := range left {
+		if want[l.What] == "" || !strings.Contains(l.Why, want[l.What]) || !strings.Contains(l.Why, "aws ec2 delete-volume --volume-id "+strings.TrimPrefix(l.What, "volume ")) {
+			t.Errorf("orphaned: %s, because %s", l.What, l.Why)
+		}
+		delete(want, l.What)
+	}
+	if len(want) > 0 {
+		t.Errorf("not reported: %v", want)
+	}
+}
+
+func TestRemoveGroup(t *testing.T) {
+	naming := func(id, group string, tags ...string) types.SecurityGroup {
+		return types.SecurityGroup{GroupId: &id, Tags: tagList(tags...), IpPermissions: []types.IpPermission{{UserIdGroupPairs: []types.UserIdGroupPair{{GroupId: &group}}}}}
+	}
+	cases := map[string]struct {
+		reason string
+		others []types.SecurityGroup
+		answer string
+		gone   bool
+		says   string
+	}{
+		"Free":        {reason: "nothing holds it", gone: true},
+		"Interface":   {reason: "an interface goes with time", answer: "DependencyViolation"},
+		"Ours":        {reason: "the other group goes in the same sweep", answer: "DependencyViolation", others: []types.SecurityGroup{naming("sg-2", "sg-1", "elbv2.k8s.aws/cluster", "opa-dev-cluster")}},
+		"Of others":   {reason: "their rule is theirs, and no time cures it", answer: "DependencyViolation", others: []types.SecurityGroup{naming("sg-db", "sg-1"), naming("sg-x", "sg-9")}, says: "security group sg-db"},
+		"Not allowed": {reason: "said as it is", answer: "UnauthorizedOperation"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			api := &filled{groups: tc.others, refuse: map[string]string{"sg-1": tc.answer}}
+			err := network{api: api, cluster: "opa-dev-cluster"}.removeGroup(t.Context(), types.SecurityGroup{GroupId: aws.String("sg-1")})
+			if gone := len(api.deleted) > 0; gone != tc.gone || gone != (err == nil) {
+				t.Errorf("%s: gone %t, %v", tc.reason, gone, err)
+			}
+			var no refusal
+			if refused := errors.As(err, &no); refused != (tc.says != "") {
+				t.Errorf("%s: refused %t: %v", tc.reason, refused, err)
+			}
+			if tc.says != "" && (!strings.Contains(no.why, tc.says) || strings.Contains(no.why, "sg-x") || !strings.Contains(no.why, "aws ec2 delete-security-group --group-id sg-1")) {
+				t.Errorf("%s: %s", tc.reason, no.why)
+			}
+		})
+	}
+}
+
+// A refusal is reported at once; it is no fault of the network.
+func TestSweepRefusal(t *testing.T) {
+	s := newSweep()
+	find := func(context.Context) ([]item, error) {
+		return []item{{what: "group", remove: func(context.Context) error { return refusal{"a rule names it"} }}}, nil
+	}
+	if err := s.run(t.Context(), find); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]environment.Leftover{{What: "group", Why: "a rule names it"}}, s.section().Orphaned); diff != "" {
+		t.Errorf("orphaned (-want +got):\n%s", diff)
+	}
+}
+
+// firstGeneration is an account with these load balancers by name.
+type firstGeneration struct {
+	tags    map[string][]string
+	deleted []string
+}
+
+func (f *firstGeneration) DescribeLoadBalancers(context.Context, *elb.DescribeLoadBalancersInput, ...func(*elb.Options)) (*elb.DescribeLoadBalancersOutput, error) {
+	out := &elb.DescribeLoadBalancersOutput{}
+	for _, name := range []string{"a1", "b2", "c3"} {
+		out.LoadBalancerDescriptions = append(out.LoadBalancerDescriptions, elbtypes.LoadBalancerDescription{LoadBalancerName: &name, VPCId: aws.String("vpc-1")})
+	}
+	return out, nil
+}
+
+func (f *firstGeneration) DescribeTags(_ context.Context, in *elb.DescribeTagsInput, _ ...func(*elb.Options)) (*elb.DescribeTagsOutput, error) {
+	out := &elb.DescribeTagsOutput{}
+	for _, name := range in.LoadBalancerNames {
+		d := elbtypes.TagDescription{LoadBalancerName: &name}
+		for _, t := range tagList(f.tags[name]...) {
+			d.Tags = append(d.Tags, elbtypes.Tag{Key: t.Key, Value: t.Value})
+		}
+		out.TagDescriptions = append(out.TagDescriptions, d)
+	}
+	return out, nil
+}
+
+func (f *firstGeneration) DeleteLoadBalancer(_ context.Context, in *elb.DeleteLoadBalancerInput, _ ...func(*elb.Options)) (*elb.DeleteLoadBalancerOutput, error) {
+	f.deleted = append(f.deleted, *in.LoadBalancerName)
+	return &elb.DeleteLoadBalancerOutput{}, nil
+}
+
+// The local cloud has none of these. What the controller in EKS' control plane makes carries the
+// Service's name and the cluster's tag.
+func TestClassicLoadBalancers(t *testing.T) {
+	api := &firstGeneration{tags: map[string][]string{
+		"a1": {"kubernetes.io/service-name", "shop/web", "kubernetes.io/cluster/opa-dev-cluster", "owned"},
+		"b2": {"kubernetes.io/service-name", "shop/web", "kubernetes.io/cluster/other", "owned"},
+	}}
+	c := classic{api: api, cluster: "opa-dev-cluster"}
+	items, err := c.loadBalancers(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, i := range items {
+		if err := i.remove(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	if diff := cmp.Diff([]string{"a1"}, api.deleted); diff != "" {
+		t.Errorf("deleted (-want +got):\n%s", diff)
+	}
+	foreign, err := c.foreign(t.Context(), "vpc-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"load balancer b2", "load balancer c3"}, foreign); diff != "" {
+		t.Errorf("foreign (-want +got):\n%s", diff)
+	}
+}
+
+func TestInVPC(t *testing.T) {
+	in := func(id, description string, status types.NetworkInterfaceStatus, more ...func(*types.NetworkInterface)) types.NetworkInterface {
+		i := types.NetworkInterface{NetworkInterfaceId: &id, VpcId: aws.String("vpc-1"), Description: &description, Status: status}
+		for _, f := range more {
+			f(&i)
+		}
+		return i
+	}
+	byAWS := func(i *types.NetworkInterface) { i.RequesterManaged = aws.Bool(true) }
+	n := network{cluster: "opa-dev-cluster", vpc: "vpc-1", api: &filled{interfaces: []types.NetworkInterface{
+		in("eni-1", "AWS Lambda VPC ENI-EKS-ENV-opa-dev-kubectl-0c", "in-use", byAWS), in("eni-2", "Amazon EKS opa-dev-cluster", "in-use"),
+		in("eni-3", "aws-K8S-i-1", "in-use"), in("eni-4", "ELB app/k8s-shop-web-1/2", "in-use", byAWS), in("eni-5", "ELB a0123456789abcdef0123456789abcde", "in-use", byAWS),
+		in("eni-6", "fargate", "in-use", byAWS), in("eni-7", "mine", "available"), in("eni-8", "AWS Lambda VPC ENI-orders-1", "in-use", byAWS),
+		in("eni-9", "aws-K8S-i-2", "available"),
+	}}}
+	got, err := n.inVPC(t.Context(), "EKS-ENV-opa-dev-kubectl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids := func(lines []string) (ids []string) {
+		for _, l := range lines {
+			ids = append(ids, strings.Fields(l)[2])
+		}
+		return ids
+	}
+	for what, lists := range map[string][2][]string{
+		"leaving": {{"eni-1", "eni-2", "eni-3", "eni-4", "eni-5"}, ids(got.leaving)},
+		"unknown": {{"eni-6"}, ids(got.unknown)},
+		"foreign": {{"eni-7", "eni-8", "eni-9"}, ids(got.foreign)},
+	} {
+		if diff := cmp.Diff(lists[0], lists[1]); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", what, diff)
+		}
+	}
+	for _, tc := range []struct {
+		reason        string
+		r             remains
+		late, unknown bool
+		waits         bool
+	}{
+		{reason: "Lambda takes 45 minutes", r: remains{leaving: []string{"a"}}, unknown: true, waits: true},
+		{reason: "and no end of time", r: remains{leaving: []string{"a"}}, late: true, unknown: true},
+		{reason: "what AWS has made goes as a rule", r: remains{unknown: []string{"a"}}, waits: true},
+		{reason: "and if not, it is others'", r: remains{unknown: []string{"a"}}, unknown: true},
+		{reason: "what is somebody's does not go", r: remains{foreign: []string{"a"}}},
+	} {
+		if waits := fault.CodeOf(tc.r.wait(tc.late, tc.unknown)) == fault.InProgress; waits != tc.waits {
+			t.Errorf("%s: waits %t", tc.reason, waits)
+		}
+	}
+}
+
+type issuers map[string]bool
+
+func (i issuers) GetOpenIDConnectProvider(_ context.Context, in *iam.GetOpenIDConnectProviderInput, _ ...func(*iam.Options)) (*iam.GetOpenIDConnectProviderOutput, error) {
+	if !i[*in.OpenIDConnectProviderArn] {
+		return nil, &iamtypes.NoSuchEntityException{}
+	}
+	return &iam.GetOpenIDConnectProviderOutput{}, nil
+}
+
+func TestStrayProvider(t *testing.T) {
+	const arn = "arn:aws:iam::222222222222:oidc-provider/oidc.eks.us-east-1.amazonaws.com/id/A"
+	for _, tc := range []struct {
+		reason, arn string
+		there, told bool
+	}{
+		{reason: "the stack's own went with it", arn: arn},
+		{reason: "one made by hand stays (row 6.11)", arn: arn, there: true, told: true},
+		{reason: "there was no cluster"},
+	} {
+		got, err := strayProvider(t.Context(), issuers{arn: tc.there}, tc.arn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if told := len(got) == 1 && got[0].What == "OIDC provider "+arn && strings.Contains(got[0].Why, "delete-open-id-connect-provider"); told != tc.told || len(got) > 1 {
+			t.Errorf("%s: %v", tc.reason, got)
+		}
+	}
+}

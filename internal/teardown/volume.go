@@ -1,0 +1,137 @@
+package teardown
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+
+	"github.com/harmonix-eks/environment-provider/internal/account"
+	"github.com/harmonix-eks/environment-provider/internal/environment"
+)
+
+// volumeTags are the tags by which the EBS CSI driver says whose a volume is: the first when it is
+// started with --k8s-tag-cluster-id, as EKS' own add-on is, the second since 2026
+// (https://github.com/kubernetes-sigs/aws-ebs-csi-driver/blob/master/docs/tagging.md). The environment
+// role may delete volumes with one of these; a policy cannot ask for a tag whose key has the
+// cluster's name in it.
+var volumeTags = []string{"KubernetesCluster", "ebs.csi.aws.com/cluster-name"}
+
+// volumes finds those of the cluster's PersistentVolumes. All of them are data, so they are removed
+// only where Kubernetes has said that it may be (see [Drain]).
+func (n network) volumes(ctx context.Context) ([]item, error) {
+	var items []item
+	for _, key := range volumeTags {
+		found, err := n.volumesBy(ctx, tag(key, n.cluster))
+		if err != nil {
+			return nil, err
+		}
+		for _, v := range found {
+			id := aws.ToString(v.VolumeId)
+			what := volumeText(id)
+			if tagsOf(v.Tags)[key] != n.cluster || slices.ContainsFunc(items, func(i item) bool { return i.what == what }) {
+				continue
+			}
+			items = append(items, item{what: what, remove: func(ctx context.Context) error {
+				_, err := n.api.DeleteVolume(ctx, &ec2.DeleteVolumeInput{VolumeId: &id})
+				return err
+			}})
+		}
+	}
+	return items, nil
+}
+
+func volumeText(id string) string { return "volume " + id }
+
+func (n network) volumesBy(ctx context.Context, filters ...types.Filter) ([]types.Volume, error) {
+	var found []types.Volume
+	for page := ec2.NewDescribeVolumesPaginator(n.api, &ec2.DescribeVolumesInput{Filters: filters}); page.HasMorePages(); {
+		out, err := page.NextPage(ctx)
+		if err != nil {
+			return nil, account.Classify(err, "list the volumes of cluster %s", n.cluster)
+		}
+		found = append(found, out.Volumes...)
+	}
+	return found, nil
+}
+
+// unclaimed reports the volumes that are the cluster's by what Kubernetes or a tag says, and that do
+// not carry the tags by which they could be removed.
+func (n network) unclaimed(ctx context.Context, drain *environment.Drain) ([]environment.Leftover, error) {
+	tagged := "kubernetes.io/cluster/" + n.cluster
+	byTag, err := n.volumesBy(ctx, tag(tagged, "owned"))
+	if err != nil {
+		return nil, err
+	}
+	why := map[string]string{}
+	for _, v := range byTag {
+		if tagsOf(v.Tags)[tagged] == "owned" {
+			why[aws.ToString(v.VolumeId)] = "its tag " + tagged + " says that it was the cluster's, but not which program has made it"
+		}
+	}
+	if drain != nil && len(drain.Volumes) > 0 {
+		filter := types.Filter{Name: aws.String("volume-id")}
+		names := map[string]string{}
+		for _, v := range drain.Volumes {
+			filter.Values = append(filter.Values, v.VolumeID)
+			names[v.VolumeID] = v.Name
+		}
+		byID, err := n.volumesBy(ctx, filter)
+		if err != nil {
+			return nil, err
+		}
+		for _, v := range byID {
+			if name, ours := names[aws.ToString(v.VolumeId)]; ours {
+				why[aws.ToString(v.VolumeId)] = "PersistentVolume " + name + " was deleted, and the volume's driver did not delete it; no tag of it names the cluster"
+			}
+		}
+		byTag = append(byTag, byID...)
+	}
+	var left []environment.Leftover
+	for _, v := range byTag {
+		id := aws.ToString(v.VolumeId)
+		tags := tagsOf(v.Tags)
+		removable := slices.ContainsFunc(volumeTags, func(key string) bool { return tags[key] == n.cluster })
+		what := volumeText(id)
+		if why[id] == "" || removable || slices.ContainsFunc(left, func(l environment.Leftover) bool { return l.What == what }) {
+			continue
+		}
+		left = append(left, environment.Leftover{What: what, Why: fmt.Sprintf("%s; if nobody needs it: aws ec2 delete-volume --volume-id %s", why[id], id)})
+	}
+	return left, nil
+}
+
+// keeper holds back volumes that may hold data which somebody wants.
+type keeper struct {
+	kept     []string
+	all      bool
+	orphaned []environment.Leftover
+}
+
+func volumesToKeep(d *environment.Drain) *keeper {
+	k := &keeper{all: d == nil || !d.Reached}
+	if d != nil {
+		for _, l := range d.Kept {
+			k.kept = append(k.kept, l.What)
+		}
+	}
+	return k
+}
+
+// without leaves out what is kept.
+func (k *keeper) without(find finder) finder {
+	return func(ctx context.Context) ([]item, error) {
+		items, err := find(ctx)
+		k.orphaned = nil
+		if k.all {
+			for _, i := range items {
+				k.orphaned = append(k.orphaned, environment.Leftover{What: i.what, Why: "the cluster could not be asked whether it is to be kept; delete it if not"})
+			}
+			return nil, err
+		}
+		return slices.DeleteFunc(items, func(i item) bool { return slices.Contains(k.kept, i.what) }), err
+	}
+}

@@ -1,0 +1,49 @@
+"""What a deletion may leave behind, and how it is asked for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from e2e.provider import Request
+from localcloud import snapshot
+
+_SHARED = ("EKS-ENV-Bootstrap", "eks-env-artifacts-", "EKS-ENV-CloudFormation-", "EKS-ENV-DeleteHook")
+"""What all environments of the account and region share, and what outlives them."""
+
+
+def deletion(request: Request) -> Request:
+    """The request to remove what a request has made."""
+    return request | {"operation": "delete"}
+
+
+def traces(before: snapshot.Snapshot, after: snapshot.Snapshot) -> list[str]:
+    """What removed environments have left behind and may not."""
+    kept = {key: value for key, value in after.items() if not _may_stay(key, value)}
+    lines = snapshot.differences({key: value for key, value in before.items() if not _may_stay(key, value)}, kept)
+    return [line for line in lines if not any(name in line for name in _SHARED)]
+
+
+def _may_stay(key: str, value: Any) -> bool:
+    store = key.partition("/")[0]
+    match store:
+        # The orchestrator's history.
+        case "dynamodb._tables":
+            return "/eks-environment-provider-Table-" in key
+        # KMS deletes a key after some days.
+        case "kms._keys":
+            return value["KeyState"] == "PendingDeletion"
+        # As on AWS, a deleted stack is remembered for a while, and so are its events.
+        case "cloudformation._stacks":
+            return value["StackStatus"] == "DELETE_COMPLETE"
+        case "cloudformation._stack_events":
+            return True
+        # As on AWS, the numbers of a layer's versions are not used again.
+        case "lambda_svc._layers":
+            return value["versions"] == []
+        # MiniStack counts the roles that an AWS managed policy is attached to.
+        case "iam._aws_managed_attachment_counts":
+            return value == 0
+        # MiniStack keeps the tags of what is gone; nothing can be read by them.
+        case "dynamodb._tags" | "ec2._tags":
+            return True
+    return False

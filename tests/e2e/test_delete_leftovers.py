@@ -1,0 +1,261 @@
+"""What controllers make outside of the stacks goes with the environment; what others made is not touched."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from e2e.provider import Execution, Provider, Request, example
+from e2e.removal import deletion
+from e2e.world import World
+from localcloud import snapshot
+from localcloud.extension.eks.kube import KubeClient, KubeError
+
+_CLUSTER = "opa-littered-cluster"
+_OTHER = "opa-elsewhere-cluster"
+_INGRESS = "/apis/networking.k8s.io/v1/namespaces/default/ingresses"
+_SERVICES = "/api/v1/namespaces/default/services"
+
+
+class Controller(threading.Thread):
+    """Stands for the load balancer controller: when an object of its is deleted, it removes the load balancer, then its finalizer."""
+
+    def __init__(self, world: World, kube: KubeClient, balancers: dict[str, str]) -> None:
+        super().__init__(daemon=True)
+        self._world, self._kube, self._balancers = world, kube, balancers
+        self.stacks: list[set[str]] = []
+        """The statuses of the environment's stacks whenever the controller had something to remove."""
+        self.deployments: list[int] = []
+        """The ready replicas of the real controller's Deployment then."""
+
+    def run(self) -> None:
+        """Until all are gone."""
+        end = time.monotonic() + 120
+        while self._balancers and time.monotonic() < end:
+            for path, balancer in list(self._balancers.items()):
+                if "deletionTimestamp" in self._kube.get(path)["metadata"]:
+                    stacks = self._world.stacks("222222222222")
+                    self.stacks.append({s["StackStatus"] for name, s in stacks.items() if name.startswith("EKS-ENV-opa-littered-")})
+                    real = self._kube.get("/apis/apps/v1/namespaces/kube-system/deployments/aws-load-balancer-controller")
+                    self.deployments.append(real["status"]["readyReplicas"])
+                    time.sleep(1.5)  # so that the stage has to look again
+                    self._world.target("elbv2").delete_load_balancer(LoadBalancerArn=balancer)
+                    self._kube.request("PATCH", path, {"metadata": {"finalizers": None}}, "application/merge-patch+json")
+                    del self._balancers[path]
+            time.sleep(0.1)
+
+
+@dataclasses.dataclass(frozen=True)
+class Litter:
+    """An environment with much beside its stacks, and its deletion."""
+
+    refused: Execution
+    stacks_after_refusal: dict[str, str]
+    controller: Controller
+    ours: set[str]
+    """What is the cluster's, as the result names it."""
+    foreign: dict[str, Any]
+    """What others have made, by what the result would call it, with the call that finds it."""
+    removed: Execution
+    stuck: Execution
+
+
+def _tags(kind: str, **tags: str) -> list[dict[str, Any]]:
+    return [{"ResourceType": kind, "Tags": _pairs(tags)}]
+
+
+def _pairs(tags: dict[str, str]) -> list[dict[str, str]]:
+    return [{"Key": key, "Value": value} for key, value in tags.items()]
+
+
+@pytest.fixture(scope="module")
+def litter(provider: Provider, world: World) -> Iterator[Litter]:
+    """Made, refused because of what others have put into it, littered, and removed."""
+    request = example("fargate", name="littered", cidr="10.90.0.0/24")
+    hanging = example("fargate", name="hanging", cidr="10.91.0.0/24")
+    made, stuck = [provider.wait(arn).succeeded() for arn in [provider.start(request), provider.start(hanging)]]
+    network = made.outputs("JoinFoundation")["network"]
+    refused = _refused(provider, world, request, network)
+    left = {name: stack["StackStatus"] for name, stack in world.stacks("222222222222").items() if name.startswith("EKS-ENV-opa-littered-")}
+    ours, balancers = _strewn(world, network)
+    foreign = _of_others(world, network)
+    kube = KubeClient(world.layout.clusters / _CLUSTER / "admin.kubeconfig")
+    controller = Controller(world, kube, {_expose(kube, _INGRESS, "web"): balancers[0], _expose(kube, _SERVICES, "api"): balancers[1]})
+    ours |= {"Ingress default/web", "Service default/api"}
+    _expose(KubeClient(world.layout.clusters / "opa-hanging-cluster" / "admin.kubeconfig"), _INGRESS, "stuck")
+    controller.start()
+    executions = [provider.wait(arn) for arn in [provider.start(deletion(request)), provider.start(deletion(hanging))]]
+    yield Litter(refused, left, controller, ours, foreign, *executions)
+    ec2, elbv2 = world.target("ec2"), world.target("elbv2")
+    for what in foreign:
+        kind, _, identifier = what.rpartition(" ")
+        match kind:
+            case "volume":
+                ec2.delete_volume(VolumeId=identifier)
+            case "target group":
+                elbv2.delete_target_group(TargetGroupArn=identifier)
+            case "security group":
+                ec2.delete_security_group(GroupId=identifier)
+
+
+def _refused(provider: Provider, world: World, request: Request, network: dict[str, Any]) -> Execution:
+    """A deletion while others use the VPC, the cluster and a role; they have gone afterwards."""
+    ec2, elbv2, eks, iam = (world.target(service) for service in ("ec2", "elbv2", "eks", "iam"))
+    subnet, role, policy = network["privateSubnetIds"][0], "opa-littered-pod-execution-role", "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore"
+    balancer = elbv2.create_load_balancer(Name="orders", Subnets=[subnet])["LoadBalancers"][0]["LoadBalancerArn"]
+    group = ec2.create_security_group(GroupName="orders", Description="of another team", VpcId=network["vpcId"])["GroupId"]
+    interface = ec2.create_network_interface(SubnetId=subnet, Description="orders")["NetworkInterface"]["NetworkInterfaceId"]
+    eks.create_fargate_profile(
+        fargateProfileName="orders", clusterName=_CLUSTER, selectors=[{"namespace": "orders"}],
+        subnets=network["privateSubnetIds"], podExecutionRoleArn=f"arn:aws:iam::222222222222:role/{role}",
+    )
+    eks.get_waiter("fargate_profile_active").wait(clusterName=_CLUSTER, fargateProfileName="orders", WaiterConfig={"Delay": 1})
+    iam.attach_role_policy(RoleName=role, PolicyArn=policy)
+    refused = provider.run(deletion(request))
+    iam.detach_role_policy(RoleName=role, PolicyArn=policy)
+    eks.delete_fargate_profile(clusterName=_CLUSTER, fargateProfileName="orders")
+    eks.get_waiter("fargate_profile_deleted").wait(clusterName=_CLUSTER, fargateProfileName="orders", WaiterConfig={"Delay": 1})
+    ec2.delete_network_interface(NetworkInterfaceId=interface)
+    ec2.delete_security_group(GroupId=group)
+    elbv2.delete_load_balancer(LoadBalancerArn=balancer)
+    return refused
+
+
+def _strewn(world: World, network: dict[str, Any]) -> tuple[set[str], list[str]]:
+    """What the controllers of the cluster leave, as the result names it, and the load balancers that are in use."""
+    ec2, elbv2, logs = world.target("ec2"), world.target("elbv2"), world.target("logs")
+    controller, vpc, subnet = {"elbv2.k8s.aws/cluster": _CLUSTER}, network["vpcId"], network["publicSubnetIds"][0]
+    groups = [
+        ec2.create_security_group(GroupName=name, Description="by a controller", VpcId=vpc, TagSpecifications=_tags("security-group", **tags))["GroupId"]
+        for name, tags in (
+            ("k8s-traffic-littered", controller),
+            ("k8s-default-web", controller),
+            ("k8s-elb-a0123456789abcdef0123456789abcdef", {f"kubernetes.io/cluster/{_CLUSTER}": "owned"}),
+        )
+    ]
+    for group, other in ((groups[0], groups[1]), (groups[1], groups[0]), (groups[2], groups[0])):
+        permission = {"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80, "UserIdGroupPairs": [{"GroupId": other}]}
+        ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[permission])
+    balancers = [
+        elbv2.create_load_balancer(Name=f"k8s-default-{name}", Subnets=[subnet], SecurityGroups=[groups[1]], Tags=_pairs(controller))["LoadBalancers"][0]
+        for name in ("web", "api", "stale")
+    ]
+    protected = [{"Key": "deletion_protection.enabled", "Value": "true"}]
+    elbv2.modify_load_balancer_attributes(LoadBalancerArn=balancers[2]["LoadBalancerArn"], Attributes=protected)
+    target = elbv2.create_target_group(Name="k8s-default-web", Protocol="HTTP", Port=80, VpcId=vpc, Tags=_pairs(controller))["TargetGroups"][0]
+    interface = ec2.create_network_interface(
+        SubnetId=network["privateSubnetIds"][0], Description="aws-K8S-i-0123456789abcdef0", Groups=[groups[0]],
+        TagSpecifications=_tags("network-interface", **{"cluster.k8s.amazonaws.com/name": _CLUSTER}),
+    )["NetworkInterface"]
+    volumes = [
+        ec2.create_volume(AvailabilityZone="us-east-1a", Size=1, TagSpecifications=_tags("volume", **{"ebs.csi.aws.com/cluster": "true"} | tags))["VolumeId"]
+        for tags in ({"KubernetesCluster": _CLUSTER, f"kubernetes.io/cluster/{_CLUSTER}": "owned"}, {"ebs.csi.aws.com/cluster-name": _CLUSTER})
+    ]
+    logs.create_log_group(logGroupName=f"/aws/eks/{_CLUSTER}/cluster")
+    ours = {f"security group {group}" for group in groups} | {f"load balancer {b['LoadBalancerArn']}" for b in balancers}
+    ours |= {f"target group {target['TargetGroupArn']}", f"network interface {interface['NetworkInterfaceId']}"}
+    ours |= {f"volume {volume}" for volume in volumes} | {f"log group /aws/eks/{_CLUSTER}/cluster"}
+    return ours, [b["LoadBalancerArn"] for b in balancers]
+
+
+def _of_others(world: World, network: dict[str, Any]) -> dict[str, Any]:
+    """The same of another cluster, or of nobody, where it does not keep the VPC from going."""
+    ec2, elbv2 = world.target("ec2"), world.target("elbv2")
+
+    def volume(**tags: str) -> str:
+        return ec2.create_volume(AvailabilityZone="us-east-1a", Size=1, TagSpecifications=_tags("volume", **{"Name": "x"} | tags))["VolumeId"]
+
+    volumes = [
+        volume(KubernetesCluster=_OTHER, **{f"kubernetes.io/cluster/{_OTHER}": "owned"}),
+        volume(),
+        volume(**{f"kubernetes.io/cluster/{_CLUSTER}": "owned"}),
+    ]
+    target = elbv2.create_target_group(Name="orders", Protocol="HTTP", Port=80, VpcId=network["vpcId"])["TargetGroups"][0]["TargetGroupArn"]
+    group = ec2.create_security_group(
+        GroupName="k8s-traffic-elsewhere", Description="of another cluster", TagSpecifications=_tags("security-group", **{"elbv2.k8s.aws/cluster": _OTHER})
+    )["GroupId"]
+    return {f"volume {v}": None for v in volumes} | {f"target group {target}": None, f"security group {group}": None}
+
+
+def _expose(kube: KubeClient, path: str, name: str) -> str:
+    """An Ingress, or a Service of type LoadBalancer, with the controller's finalizer; its path."""
+    rule = {"http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": {"service": {"name": "web", "port": {"number": 80}}}}]}}
+    ingress = path == _INGRESS
+    body = {
+        "apiVersion": "networking.k8s.io/v1" if ingress else "v1",
+        "kind": "Ingress" if ingress else "Service",
+        "metadata": {"name": name, "finalizers": ["ingress.k8s.aws/resources" if ingress else "service.k8s.aws/resources"]},
+        "spec": {"rules": [rule]} if ingress else {"type": "LoadBalancer", "ports": [{"port": 80}], "selector": {"app": name}},
+    }
+    end = time.monotonic() + 10
+    while True:
+        try:
+            kube.request("POST", path, body)
+            return f"{path}/{name}"
+        except KubeError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.2)
+
+
+def test_what_others_use_is_refused_before_anything_is_removed(litter: Litter) -> None:
+    cause = litter.refused.failed("Conflict")
+    assert cause["stage"] == "Survey"
+    for what in ("load balancer arn:aws:elasticloadbalancing", "loadbalancer/app/orders/", "(orders)", "network interface eni-", "Fargate profile orders"):
+        assert what in cause["message"]
+    assert "AmazonSSMManagedInstanceCore of opa-littered-pod-execution-role" in cause["message"]
+    assert f"aws eks delete-fargate-profile --cluster-name {_CLUSTER} --fargate-profile-name orders" in cause["next"]
+    assert "aws iam detach-role-policy --role-name opa-littered-pod-execution-role" in cause["next"]
+    assert "nothing was removed so far" in cause["next"]
+    assert len(litter.stacks_after_refusal) == 8
+    assert {status for status in litter.stacks_after_refusal.values() if "DELETE" in status} == set()
+
+
+def test_exposed_objects_go_first_while_their_controller_lives(litter: Litter) -> None:
+    litter.removed.succeeded()
+    assert not litter.controller.is_alive()
+    assert len(litter.controller.stacks) == 2
+    for statuses in litter.controller.stacks:
+        assert statuses <= {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
+    assert litter.controller.deployments == [2, 2]
+
+
+def test_what_controllers_left_is_removed(litter: Litter, world: World) -> None:
+    result = litter.removed.succeeded().result
+    assert litter.ours - set(result["removed"]) == set()
+    # Tags of what is gone are kept, and the history names it.
+    memory = ("ec2._tags", "stepfunctions.", "dynamodb.", "cloudformation.")
+    everything = json.dumps({key: value for key, value in snapshot.services(world.layout).items() if not key.startswith(memory)})
+    for what in litter.ours:
+        assert what.rpartition(" ")[2] not in everything or what.startswith(("Ingress", "Service")), what
+
+
+def test_what_others_made_is_there_and_reported_where_it_concerns_the_environment(litter: Litter, world: World) -> None:
+    result = litter.removed.succeeded().result
+    everything = json.dumps(snapshot.services(world.layout))
+    for what in litter.foreign:
+        assert what not in result["removed"]
+        assert what.rpartition(" ")[2] in everything
+    orphaned = {line["what"]: line["why"] for line in result["orphaned"]}
+    volume = next(what for what in litter.foreign if what in orphaned and what.startswith("volume "))
+    target = next(what for what in litter.foreign if what.startswith("target group "))
+    assert set(orphaned) == {volume, target}
+    assert f"kubernetes.io/cluster/{_CLUSTER}" in orphaned[volume]
+    assert f"aws ec2 delete-volume --volume-id {volume.removeprefix('volume ')}" in orphaned[volume]
+    assert "aws elbv2 delete-target-group" in orphaned[target]
+
+
+def test_finalizer_that_nobody_takes_away_is_waited_for_with_a_bound(litter: Litter) -> None:
+    result = litter.stuck.succeeded().result
+    assert [line["what"] for line in result["orphaned"]] == ["Ingress default/stuck"]
+    (why,) = (line["why"] for line in result["orphaned"])
+    assert "15 seconds" in why
+    assert "ingress.k8s.aws/resources" in why
+    assert "stack EKS-ENV-opa-hanging-Cluster" in result["removed"]
+    assert "Ingress default/stuck" not in result["removed"]
