@@ -11,7 +11,8 @@ import functools
 from typing import Any
 
 from ministack.core.responses import get_region
-from ministack.services.cloudformation import _stacks, handlers, stacks
+from ministack.services import cloudformation
+from ministack.services.cloudformation import handlers, stacks
 
 from localcloud import obstacles
 from localcloud.layout import Layout
@@ -65,7 +66,7 @@ def _met(obstacle: Obstacle) -> bool:
 def _with_leftovers(original: Any) -> Any:
     @functools.wraps(original)
     async def delete(name: str, *rest: Any, **more: Any) -> None:
-        stack = _stacks.get(name)
+        stack = cloudformation._stacks.get(name)
         if stack and stack["StackStatus"] == "ROLLBACK_FAILED":
             for logical, record in stack.pop("_rollback_failed", {}).items():
                 stack["_resources"].setdefault(logical, {**record, "ResourceStatus": "DELETE_FAILED"})
