@@ -16,7 +16,7 @@ func (a answering) RoundTrip(*http.Request) (*http.Response, error) {
 
 func TestAnswersAreBounded(t *testing.T) {
 	for size, fits := range map[int]bool{9: true, 10: true, 11: false, 100: false} {
-		response, err := (&bounded{limit: 10, next: answering(strings.Repeat("x", size))}).RoundTrip(nil)
+		response, err := (&bounded{limit: 10, next: answering(strings.Repeat("x", size))}).RoundTrip(&http.Request{})
 		if err != nil {
 			t.Fatal(err)
 		}

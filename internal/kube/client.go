@@ -44,6 +44,8 @@ type Client struct {
 	patience Patience
 	// spent is what of patience was used up. When it is nil, each call has its own.
 	spent *spent
+	// listed is what the lists may have still. When it is nil, each list has its own.
+	listed *allowance
 }
 
 // NewClient returns a client for the API server of config. What it discovers is kept until a kind
@@ -59,6 +61,7 @@ func NewClient(config *rest.Config, options Options) (*Client, error) {
 		}
 		options.HTTP = made
 	}
+	options.HTTP = withBounds(options.HTTP)
 	config = rest.CopyConfig(config)
 	// The API server's warnings can quote an object, and client-go logs them.
 	config.WarningHandler = rest.NoWarnings{}

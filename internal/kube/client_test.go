@@ -161,7 +161,30 @@ func TestListsAreBounded(t *testing.T) {
 		fake.Put("/api/v1/namespaces/shop/configmaps/"+name, `{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"`+name+`","namespace":"shop"}}`)
 	}
 	_, err := newClient(t, fake.Config()).List(t.Context(), "cm", "shop", "")
-	if fault.CodeOf(err) != fault.Failed || !strings.Contains(err.Error(), "more than 5000") {
+	if f := fault.As(err); f.Code != fault.InvalidRequest || !strings.Contains(f.Message, "more than 5000") || !strings.Contains(f.Next, "a selector") {
 		t.Errorf("List: %v", err)
+	}
+}
+
+// What a request lists stays in memory, so all its lists are bounded together.
+func TestListsOfARequestAreBounded(t *testing.T) {
+	fake := kubetest.NewFake(t)
+	for path, kind := range map[string]string{"configmaps": "ConfigMap", "secrets": "Secret"} {
+		fake.Put("/api/v1/namespaces/shop/"+path+"/large", `{"apiVersion":"v1","kind":"`+kind+`","metadata":{"name":"large","namespace":"shop"},"data":{"a":"`+strings.Repeat("x", 13<<20)+`"}}`)
+	}
+	client := newClient(t, fake.Config())
+	for range 2 {
+		request := client.With(kube.Patience{})
+		if items, err := request.List(t.Context(), "cm", "shop", ""); err != nil || len(items) != 1 {
+			t.Fatalf("the first list: %d, %v", len(items), err)
+		}
+		_, err := request.List(t.Context(), "secrets", "shop", "")
+		if f := fault.As(err); f.Code != fault.InvalidRequest || !strings.Contains(f.Message, "list secrets: ") || !strings.Contains(f.Message, "24 MiB") || !strings.Contains(f.Next, "a namespace") {
+			t.Errorf("the second list: %v", err)
+		}
+		// What is not kept is not counted.
+		if _, err := request.Get(t.Context(), "secrets", "shop", "large"); err != nil {
+			t.Error(err)
+		}
 	}
 }

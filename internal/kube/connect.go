@@ -122,7 +122,7 @@ func (c *Connector) connect(ctx context.Context, key connectionKey) (*connection
 	if err != nil {
 		return nil, fault.Wrap(fault.Failed, err, "make a transport for cluster %s", key.cluster)
 	}
-	transport := &bearer{source: tokens, next: &bounded{limit: answerLimit, next: direct}}
+	transport := &bearer{source: tokens, next: direct}
 	client, err := NewClient(config, Options{
 		HTTP:           &http.Client{Transport: transport},
 		Reauthenticate: tokens.Expire,

@@ -40,7 +40,7 @@ func (c *Client) With(patience Patience) *Client {
 	if patience.Unauthorized > 0 {
 		own.patience.Unauthorized = patience.Unauthorized
 	}
-	own.spent = &spent{}
+	own.spent, own.listed = &spent{}, newAllowance()
 	return &own
 }
 

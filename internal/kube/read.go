@@ -2,6 +2,7 @@ package kube
 
 import (
 	"context"
+	"errors"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -19,7 +20,7 @@ const patchManager = "kubectl-patch"
 const (
 	// pageSize is kubectl's own.
 	pageSize = 500
-	// listLimit bounds what a list keeps in memory, of which a function has little.
+	// listLimit bounds how many objects a list keeps in memory, of which a function has little.
 	listLimit = 5000
 )
 
@@ -52,6 +53,11 @@ func (c *Client) List(ctx context.Context, resource, namespace, selector string)
 
 // items reads the objects of a mapping, page by page.
 func (c *Client) items(ctx context.Context, mapping *meta.RESTMapping, namespace, selector string) ([]unstructured.Unstructured, error) {
+	listed := c.listed
+	if listed == nil {
+		listed = newAllowance()
+	}
+	ctx = listed.within(ctx)
 	var items []unstructured.Unstructured
 	options := metav1.ListOptions{LabelSelector: selector, Limit: pageSize}
 	for {
@@ -60,18 +66,26 @@ func (c *Client) items(ctx context.Context, mapping *meta.RESTMapping, namespace
 			page, err = c.in(mapping, namespace).List(ctx, options)
 			return err
 		})
+		if errors.Is(err, errListed) {
+			return nil, tooMany(mapping, "they have more than %d MiB with all that the request lists", listedLimit>>20)
+		}
 		if err != nil {
 			return nil, err
 		}
 		items = append(items, page.Items...)
 		if len(items) > listLimit {
-			return nil, fault.New(fault.Failed, "list %s: there are more than %d", mapping.Resource.Resource, listLimit).
-				WithNext("Ask for less, by a namespace, a name or labels.")
+			return nil, tooMany(mapping, "there are more than %d", listLimit)
 		}
 		if options.Continue = page.GetContinue(); options.Continue == "" {
 			return items, nil
 		}
 	}
+}
+
+// tooMany says why a list does not fit into a function's memory.
+func tooMany(mapping *meta.RESTMapping, format string, limit int) error {
+	return fault.New(fault.InvalidRequest, "list %s: "+format, mapping.Resource.Resource, limit).
+		WithNext("Ask for less, by a name, a namespace or a selector of labels.")
 }
 
 // pruned are the kinds that `kubectl apply --prune` looks for when it is not told any.

@@ -256,3 +256,15 @@ func TestLargeValue(t *testing.T) {
 		t.Errorf("%s %.200s", code, message)
 	}
 }
+
+// What a list has no room for it never has: there is nothing to wait for.
+func TestLargeList(t *testing.T) {
+	f := newFunction(t)
+	for _, name := range []string{"one", "two"} {
+		f.fake.Put(maps+name, `{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"`+name+`","namespace":"shop"},"data":{"a":"`+strings.Repeat("x", 13<<20)+`"}}`)
+	}
+	_, code, message := f.invoke(t, event("Create", "KubernetesObjectValue", `"ObjectType":"cm","ObjectNamespace":"shop","JsonPath":".items[*].metadata.name"`))
+	if code != "InvalidRequest" || !strings.Contains(message, "24 MiB") || !strings.Contains(message, "a name, a namespace or a selector") {
+		t.Errorf("%s %.200s", code, message)
+	}
+}

@@ -195,7 +195,7 @@ func (q query) read(ctx context.Context, client *kube.Client) (any, error) {
 // final reports whether another attempt would fail alike.
 func final(err error) bool {
 	return apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err) || apierrors.IsBadRequest(err) ||
-		fault.CodeOf(err) == fault.AccessDenied || errors.Is(err, errTooLarge)
+		fault.CodeOf(err) == fault.AccessDenied || fault.CodeOf(err) == fault.InvalidRequest || errors.Is(err, errTooLarge)
 }
 
 // timedOut says what was waited for in vain. Its first words are those of the CDK's handler. What
