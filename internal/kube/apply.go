@@ -33,7 +33,7 @@ const (
 // Apply makes an object what the manifest says, and says what that took.
 //
 // An object that has all that the manifest asks for, and whose last apply asked for the same, is left
-// alone: nothing but a read is sent. Else the object is applied on the server's side, after the
+// alone: nothing but a read is sent, and a dry run where reading alone does not tell. Else the object is applied on the server's side, after the
 // fields that `kubectl apply` or `kubectl create` owned were handed over, so that a field which the
 // manifest no longer has is removed. An object with a metadata.resourceVersion is applied only if
 // that is still the live one; if not, the error is a Conflict.
@@ -64,8 +64,15 @@ func (c *Client) Apply(ctx context.Context, object *unstructured.Unstructured, o
 		return "", t.fault(err, "apply %s: read it")
 	case version != "" && version != live.GetResourceVersion():
 		return "", fault.New(fault.Conflict, "apply %s: it has changed since resourceVersion %s was read", t, version)
-	case upToDate(t.object, live):
+	}
+	switch upToDate(t.object, live) {
+	case same:
 		return Unchanged, nil
+	case unsure:
+		if c.rehearse(ctx, t, live, options) {
+			return Unchanged, nil
+		}
+	case different:
 	}
 	if live, err = c.handOver(ctx, t, live); err != nil {
 		return "", t.fault(err, "apply %s: take over the fields of client-side apply")
@@ -84,6 +91,14 @@ func (c *Client) Apply(ctx context.Context, object *unstructured.Unstructured, o
 		return Unchanged, nil
 	}
 	return Updated, nil
+}
+
+// rehearse reports whether the API server says, in a dry run, that applying would change nothing. A dry
+// run that fails says nothing: some webhooks refuse it.
+func (c *Client) rehearse(ctx context.Context, t *target, live *unstructured.Unstructured, options WriteOptions) bool {
+	options.dryRun = []string{metav1.DryRunAll}
+	applied, err := c.applyServerSide(ctx, t, options)
+	return err == nil && len(changes(live, applied)) == 0
 }
 
 // applyServerSide sends the object. dynamic's own Apply cannot carry the field validation.

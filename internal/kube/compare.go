@@ -53,15 +53,32 @@ func lastApplied(object *unstructured.Unstructured) []byte {
 	return bytes.TrimSpace([]byte(object.GetAnnotations()[lastAppliedAnnotation]))
 }
 
-// upToDate reports whether applying desired would change nothing: the last apply asked for the
-// same, so no field has to go, and live has every field that is asked for.
-func upToDate(desired, live *unstructured.Unstructured) bool {
+// verdict is what a comparison of an object with its manifest came to.
+type verdict int
+
+const (
+	// different: something is missing, or another.
+	different verdict = iota
+	// unsure: all that is missing are values such as false or "", which the API server may have dropped,
+	// because they are the default, or somebody may have removed, in whose place the default is another.
+	unsure
+	// same: nothing is missing.
+	same
+)
+
+// upToDate compares an object with its manifest: it is the same when applying desired would change
+// nothing, because the last apply asked for the same, so no field has to go, and live has every field
+// that is asked for.
+func upToDate(desired, live *unstructured.Unstructured) verdict {
 	before, ok := applied(live)
 	if !ok {
-		return false
+		return different
 	}
 	now, ok := applied(desired)
-	return ok && reflect.DeepEqual(before, now) && contains(live.Object, desired.Object, nil)
+	if !ok || !reflect.DeepEqual(before, now) {
+		return different
+	}
+	return contains(live.Object, desired.Object, nil, ownedBy(live, desired.GetAPIVersion()))
 }
 
 // applied reads the last-applied annotation in a form that can be compared: without what differs
@@ -92,37 +109,46 @@ var serverFields = []string{"resourceVersion", "uid", "generation", "creationTim
 // quantities are the maps whose values the API server rewrites: 0.5 becomes 500m.
 var quantities = map[string]bool{"limits": true, "requests": true, "hard": true, "capacity": true, "allocatable": true}
 
-// contains reports whether live has everything of desired. path leads to the two values.
-func contains(live, desired any, path []string) bool {
+// contains compares live with desired, of which it may have more. path leads to the two values, and
+// owned is what of them the last server-side apply set.
+func contains(live, desired any, path []string, owned ownership) verdict {
 	switch desired := desired.(type) {
 	case map[string]any:
 		members, ok := live.(map[string]any)
 		if !ok {
-			return false
+			return different
 		}
+		result := same
 		for key, value := range desired {
 			if ignored(path, key) {
 				continue
 			}
 			member, ok := members[key]
-			if !ok && !empty(value, path) || ok && !contains(member, value, append(path, key)) {
-				return false
+			switch {
+			case ok:
+				result = min(result, contains(member, value, append(path, key), owned.member(key)))
+			case !empty(value, path):
+				return different
+			case !owned.has(key):
+				result = min(result, unsure)
 			}
 		}
-		return true
+		return result
 	case []any:
 		elements, ok := live.([]any)
 		if !ok || len(elements) != len(desired) {
-			return false
+			return different
 		}
+		result := same
 		for i := range desired {
-			if !contains(elements[i], desired[i], append(path, "[]")) {
-				return false
-			}
+			result = min(result, contains(elements[i], desired[i], append(path, "[]"), owned.element(elements[i])))
 		}
-		return true
+		return result
 	}
-	return sameScalar(live, desired, path)
+	if sameScalar(live, desired, path) {
+		return same
+	}
+	return different
 }
 
 // ignored reports whether a member is not to be compared: the server's own fields, the annotation

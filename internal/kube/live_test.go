@@ -79,6 +79,9 @@ func TestLive(t *testing.T) {
 		if diff := cmp.Diff([]string{"patch deployments"}, server.Mutations(t, "own")); diff != "" {
 			t.Errorf("mutations of two applies (-want +got):\n%s", diff)
 		}
+		if count := server.DryRuns(t); count > 0 {
+			t.Errorf("%d dry runs to apply what was applied before", count)
+		}
 	})
 	t.Run("FieldRemoval", func(t *testing.T) {
 		apply(t, client, kube.Updated, without(named("own"), "  minReadySeconds: 5\n"))
@@ -94,6 +97,49 @@ func TestLive(t *testing.T) {
 			t.Errorf("replicas are %v", got)
 		}
 	})
+	// A value that says nothing is dropped here and stored there; where it is stored, it is one to restore.
+	for name, tc := range map[string]struct{ kind, text, remove string }{
+		"false":   {"serviceaccount", "{apiVersion: v1, kind: ServiceAccount, metadata: {name: NAME}, automountServiceAccountToken: false}", `{"automountServiceAccountToken":null}`},
+		"text":    {"configmap", `{apiVersion: v1, kind: ConfigMap, metadata: {name: NAME, labels: {empty: ""}}, data: {a: "", b: x}}`, `{"data":{"a":null}}`},
+		"label":   {"configmap", `{apiVersion: v1, kind: ConfigMap, metadata: {name: NAME, labels: {empty: ""}}, data: {b: x}}`, `{"metadata":{"labels":null}}`},
+		"nested":  {"deployment", strings.Replace(deployment, "ports:", "securityContext: {allowPrivilegeEscalation: false, privileged: false}\n        ports:", 1), `{"spec":{"template":{"spec":{"containers":[{"name":"web","securityContext":{"allowPrivilegeEscalation":null}}]}}}}`},
+		"default": {"deployment", strings.Replace(deployment, "minReadySeconds: 5", "revisionHistoryLimit: 0", 1), `{"spec":{"revisionHistoryLimit":null}}`},
+	} {
+		for _, by := range []string{"apply", "create", "kubectl"} {
+			t.Run("RemovedZero/"+name+"/"+by, func(t *testing.T) {
+				own := "zero-" + name + "-" + by
+				text := strings.ReplaceAll(tc.text, "NAME", own)
+				switch by {
+				case "apply":
+					apply(t, client, kube.Created, text)
+				case "create":
+					if _, err := client.Create(ctx, object(t, text), kube.WriteOptions{}); err != nil {
+						t.Fatal(err)
+					}
+				case "kubectl":
+					server.Kubectl(t, text, "apply", "-f", "-")
+				}
+				before := server.Mutations(t, own)
+				apply(t, client, kube.Unchanged, text)
+				if diff := cmp.Diff(before, server.Mutations(t, own)); diff != "" {
+					t.Errorf("an apply of the same mutates (-want +got):\n%s", diff)
+				}
+				held := func() string {
+					return server.Kubectl(t, "", "get", tc.kind, own, "-o", "jsonpath={.metadata.labels}{.data}{.automountServiceAccountToken}{.spec}")
+				}
+				want := held()
+				server.Kubectl(t, "", "patch", tc.kind, own, "-p", tc.remove)
+				if held() == want {
+					t.Fatal("nothing was removed")
+				}
+				apply(t, client, kube.Updated, text)
+				if diff := cmp.Diff(want, held()); diff != "" {
+					t.Errorf("not restored (-want +got):\n%s", diff)
+				}
+				apply(t, client, kube.Unchanged, text)
+			})
+		}
+	}
 	t.Run("KubectlPrunesAfterUs", func(t *testing.T) {
 		apply(t, client, kube.Created, named("handed"))
 		server.Kubectl(t, without(named("handed"), "  minReadySeconds: 5\n"), "apply", "-f", "-")

@@ -56,17 +56,14 @@ func (c *Client) Plan(ctx context.Context, object *unstructured.Unstructured, op
 		return planned, t.fault(err, "plan %s: read it")
 	}
 	planned.Change = Unchanged
-	if upToDate(t.object, live) {
+	if upToDate(t.object, live) == same {
 		return planned, nil
 	}
 	applied, err := c.applyServerSide(ctx, t, options)
 	if err != nil {
 		return planned, t.fault(err, "plan %s")
 	}
-	// What the server keeps for itself, and the status, which an apply does not reach, are left out.
-	planned.Details = Differences(live.Object, applied.Object, func(path []string, key string) bool {
-		return ignored(path, key) || key == templateGeneration
-	})
+	planned.Details = changes(live, applied)
 	if len(planned.Details) > 0 {
 		planned.Change = Updated
 	}
@@ -74,6 +71,14 @@ func (c *Client) Plan(ctx context.Context, object *unstructured.Unstructured, op
 		planned.Details = append(planned.Details[:maxFields], "…")
 	}
 	return planned, nil
+}
+
+// changes lists the fields that an apply changed. What the server keeps for itself, and the status,
+// which an apply does not reach, are left out.
+func changes(live, applied *unstructured.Unstructured) []string {
+	return Differences(live.Object, applied.Object, func(path []string, key string) bool {
+		return ignored(path, key) || key == templateGeneration
+	})
 }
 
 // Differences lists the paths at which two JSON objects differ, but for the members that ignored names.

@@ -32,7 +32,7 @@ func TestLivePlan(t *testing.T) {
 		{"its kind comes with a chart", "{apiVersion: example.com/v1, kind: Gadget, metadata: {name: a}}", kube.Planned{Object: "Gadget a", Change: kube.Created}, false},
 	}
 	for _, tc := range cases {
-		writes := len(server.Writes(t))
+		rehearsed := server.DryRuns(t)
 		got, err := client.Plan(t.Context(), object(t, tc.text), kube.WriteOptions{})
 		if err != nil {
 			t.Fatalf("%s: %s", tc.reason, err)
@@ -40,7 +40,7 @@ func TestLivePlan(t *testing.T) {
 		if diff := cmp.Diff(tc.want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", tc.reason, diff)
 		}
-		if tc.want.Change == kube.Unchanged && len(server.Writes(t)) > writes {
+		if tc.want.Change == kube.Unchanged && server.DryRuns(t) > rehearsed {
 			t.Errorf("%s: not even a dry run is needed", tc.reason)
 		}
 		if tc.apply {

@@ -143,8 +143,31 @@ func (s *Server) Writes(t *testing.T) []string {
 	return found
 }
 
+// DryRuns returns how many of the administrator's requests the API server was to decide and not to
+// carry out; they are no mutations.
+func (s *Server) DryRuns(t *testing.T) int {
+	t.Helper()
+	count := 0
+	s.audited(t, func(_, _, _ string, dry bool) {
+		if dry {
+			count++
+		}
+	})
+	return count
+}
+
 // writes calls visit for each of the administrator's mutating requests in the audit log.
 func (s *Server) writes(t *testing.T, visit func(verb, resource, name string)) {
+	t.Helper()
+	s.audited(t, func(verb, resource, name string, dry bool) {
+		if !dry {
+			visit(verb, resource, name)
+		}
+	})
+}
+
+// audited calls visit for each of the administrator's requests in the audit log that are not for reading.
+func (s *Server) audited(t *testing.T, visit func(verb, resource, name string, dry bool)) {
 	t.Helper()
 	file, err := os.Open(s.audit)
 	if err != nil {
@@ -155,16 +178,16 @@ func (s *Server) writes(t *testing.T, visit func(verb, resource, name string)) {
 	lines.Buffer(nil, 16<<20)
 	for lines.Scan() {
 		var event struct {
-			Verb      string
-			User      struct{ Username string }
-			ObjectRef struct{ Resource, Name string }
+			Verb, RequestURI string
+			User             struct{ Username string }
+			ObjectRef        struct{ Resource, Name string }
 		}
 		if json.Unmarshal(lines.Bytes(), &event) != nil || event.User.Username != administrator {
 			continue
 		}
 		switch event.Verb {
 		case "create", "update", "patch", "delete":
-			visit(event.Verb, event.ObjectRef.Resource, event.ObjectRef.Name)
+			visit(event.Verb, event.ObjectRef.Resource, event.ObjectRef.Name, strings.Contains(event.RequestURI, "dryRun=All"))
 		}
 	}
 }
