@@ -15,7 +15,7 @@ import pytest
 
 from demo.cloud import Cloud
 from e2e.harmonix import Backend
-from e2e.provider import Environment, Provider, Request, example
+from e2e.provider import Environment, Execution, Provider, Request, example
 from e2e.removal import traces
 from e2e.world import World, eventually
 from localcloud import snapshot
@@ -31,6 +31,10 @@ class Deletion:
     request: Request
     stack: str
     before: snapshot.Snapshot
+    refused: list[str]
+    """Why the stack was not deleted while an apply was at work, and by which execution."""
+    repaired: Execution
+    """That apply, which found the stack half deleted."""
     first: str
     """The stack's status when the hook had given up waiting."""
     again: str
@@ -70,29 +74,45 @@ def rest(world: World, stack: str) -> str:
 
 @pytest.fixture(scope="module")
 def deletion(cloud: Cloud, provider: Provider, world: World) -> Deletion:
-    """A Fargate environment whose provider stack is deleted: first by a hook with little time, then once more."""
+    """A Fargate environment whose provider stack is deleted: under an apply, by a hook with little time, then once more."""
     request = example("fargate", name="unprovided", cidr="10.71.0.0/24")
     world.target("ec2").describe_vpcs()  # MiniStack makes a region's default VPC when it is first asked for one
     before = snapshot.take(world.layout)
     environment = Environment(request, provider.run(request).succeeded())
     backend = Backend(cloud, environment)
     cloudformation = world.target("cloudformation")
-    stack = cloudformation.describe_stacks(StackName=STACK)["Stacks"][0]["StackId"]
+
+    def current() -> str:
+        return cloudformation.describe_stacks(StackName=STACK)["Stacks"][0]["StackId"]
+
+    stack, apply = current(), provider.start(request)
+    eventually(lambda: provider.holder(request) == apply, "the apply's lock")
+    delete(backend)
+    repaired = provider.wait(apply)
+    refused = [apply, *reasons(cloudformation, stack)]
+    stack = current()
     with impatient(world, 1):
         delete(backend)
-        eventually(lambda: deletions(cloud, provider), "the deletion's execution")
+        eventually(lambda: deletions(cloud, provider, "RUNNING"), "the deletion's execution")
         delete(backend)  # while it is being deleted: nothing more happens
         first = rest(world, stack)
     delete(backend)
     again = rest(world, stack)
     events = cloudformation.describe_stack_events(StackName=stack)["StackEvents"]
-    return Deletion(request, stack, before, first, again, events, deletions(cloud, provider), log(world), snapshot.take(world.layout))
+    return Deletion(request, stack, before, refused, repaired, first, again, events, deletions(cloud, provider), log(world), snapshot.take(world.layout))
 
 
-def deletions(cloud: Cloud, provider: Provider) -> list[dict[str, Any]]:
-    """The executions that the hook has started for the stack."""
+def reasons(cloudformation: Any, stack: str) -> list[str]:
+    """Why the environment was not deleted with its stack."""
+    events = cloudformation.describe_stack_events(StackName=stack)["StackEvents"]
+    return [e["ResourceStatusReason"] for e in events if e["ResourceStatus"] == "DELETE_FAILED" and e["LogicalResourceId"] == "Environment"]
+
+
+def deletions(cloud: Cloud, provider: Provider, status: str = "") -> list[dict[str, Any]]:
+    """The executions that the hook has started for the environment, the newest first."""
     listed = cloud.client("stepfunctions").list_executions(stateMachineArn=provider.machine)["executions"]
-    return [e for e in listed if e["name"].startswith("delete-opa-unprovided-")]
+    found = [e for e in listed if e["name"].startswith("delete-opa-unprovided-") and status in ("", e["status"])]
+    return sorted(found, key=lambda e: e["startDate"], reverse=True)
 
 
 def log(world: World) -> list[str]:
@@ -102,9 +122,19 @@ def log(world: World) -> list[str]:
     return [line for line in lines if "message=deletion" in line and "environment=opa-unprovided" in line]
 
 
+def test_apply_is_not_disturbed(deletion: Deletion) -> None:
+    apply, *reasons = deletion.refused
+    (reason,) = reasons
+    assert reason.startswith("Conflict: ")
+    assert apply in reason
+    # The apply makes the stack anew that was to be deleted, and the old one takes nothing with it.
+    result = deletion.repaired.succeeded().result
+    assert [s["stage"] for s in result["stages"] if s["change"] not in ("unchanged", "verified")] == ["Register"]
+
+
 def test_hook_answers_in_time_that_the_deletion_goes_on(deletion: Deletion) -> None:
     assert deletion.first == "DELETE_FAILED"
-    (reason,) = {e["ResourceStatusReason"] for e in deletion.events if e["ResourceStatus"] == "DELETE_FAILED" and e["LogicalResourceId"] == "Environment"}
+    reason = next(e["ResourceStatusReason"] for e in deletion.events if e["ResourceStatus"] == "DELETE_FAILED" and e["LogicalResourceId"] == "Environment")
     assert "still being deleted by execution" in reason
     assert "Delete the stack again" in reason
     assert deletion.executions[0]["executionArn"] in reason
@@ -112,12 +142,14 @@ def test_hook_answers_in_time_that_the_deletion_goes_on(deletion: Deletion) -> N
 
 def test_second_deletion_joins_the_first_and_everything_goes(deletion: Deletion) -> None:
     assert deletion.again == "DELETE_COMPLETE"
-    assert [e["status"] for e in deletion.executions] == ["SUCCEEDED"]
+    # The first was in the apply's way.
+    assert [e["status"] for e in deletion.executions] == ["SUCCEEDED", "FAILED"]
 
 
 def test_hook_handed_over_to_itself(deletion: Deletion) -> None:
     invocations = [int(re.search(r"invocation=(\d)", line)[1]) for line in deletion.log]
-    assert invocations[:5] == [1, 2, 3, 4, 5]
+    # One that the apply was in the way of, one for the apply's own deletion of the stack, then those with little time.
+    assert invocations[2:7] == [1, 2, 3, 4, 5]
     assert "outcome=gone" in deletion.log[-1]
 
 
@@ -127,8 +159,8 @@ def test_nothing_is_left(deletion: Deletion) -> None:
 
 def test_execution_ended_before_the_stack_and_did_not_wait_for_it(provider: Provider, deletion: Deletion) -> None:
     assert provider.holder(deletion.request) is None
-    (row,) = [row for row in provider.past(deletion.request) if row["operation"] == "delete"]
-    assert row["status"] == "SUCCEEDED"
+    assert provider.past(deletion.request)[-1]["operation"] == "delete"
+    assert provider.past(deletion.request)[-1]["status"] == "SUCCEEDED"
     ended = deletion.executions[0]["stopDate"].timestamp()
     gone = next(e["Timestamp"].timestamp() for e in deletion.events if e["ResourceStatus"] == "DELETE_COMPLETE" and e["PhysicalResourceId"] == deletion.stack)
     assert ended < gone
@@ -141,6 +173,6 @@ def test_each_request_was_answered_once_and_no_secret_is_in_the_log(cloud: Cloud
     assert deletion.log
     assert deletion.request["externalId"] not in text
     assert "CFN ResponseURL PUT for unknown token" not in (cloud.directory / "run" / "ministack.log").read_text()
-    (execution,) = deletion.executions
+    execution = deletion.executions[0]
     said = cloud.client("stepfunctions").describe_execution(executionArn=execution["executionArn"])["input"]
     assert "cfn-response" not in said

@@ -81,7 +81,7 @@ def platform_roles() -> Iterator[Role]:
 def _attached(template: Document, role: str) -> Iterator[Document]:
     """The statements of a role's policies that are resources of their own, under their conditions."""
     for resource in template["Resources"].values():
-        if resource["Type"] == "AWS::IAM::RolePolicy" and resource["Properties"]["RoleName"] == {"Ref": role}:
+        if resource["Type"] == "AWS::IAM::Policy" and {"Ref": role} in resource["Properties"]["Roles"]:
             for statement in resource["Properties"]["PolicyDocument"]["Statement"]:
                 yield {"Fn::If": [resource["Condition"], statement, None]}
 
