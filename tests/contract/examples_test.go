@@ -27,8 +27,12 @@ func TestExamples(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%v", err)
 			}
-			if got := request.WithDefaults().Operation; got != "apply" {
-				t.Errorf("operation: got %q, want apply", got)
+			want := "apply"
+			if removes(file) {
+				want = "delete"
+			}
+			if got := request.WithDefaults().Operation; got != want {
+				t.Errorf("operation: got %q, want %s", got, want)
 			}
 			// What is written down for the provider stack's deletion has to be a request, too.
 			deletion, err := json.Marshal(request.WithDefaults().Deletion())
@@ -41,6 +45,9 @@ func TestExamples(t *testing.T) {
 		})
 	}
 }
+
+// removes reports whether an example is one of a removal, by its name.
+func removes(file string) bool { return strings.HasPrefix(filepath.Base(file), "delete") }
 
 // choices are what the template lets a user choose, of which every combination has to work.
 func choices(r environment.Request) [4]string {
@@ -65,7 +72,21 @@ func named(t *testing.T, file string) map[string][4]string {
 	return found
 }
 
-// Each example is made by an end-to-end test; together they are all sixteen combinations. Those that
+// Each example of a removal is one that tests/e2e/test_delete.py sends.
+func TestExamplesOfRemovals(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join("..", "..", "docs", "examples", "delete*.json"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%d examples of a removal, %v", len(files), err)
+	}
+	for _, file := range files {
+		sent := fmt.Sprintf("example(%q", strings.TrimSuffix(filepath.Base(file), ".json"))
+		if !strings.Contains(string(read(t, "tests/e2e/test_delete.py")), sent) {
+			t.Errorf("no end-to-end test has %s", sent)
+		}
+	}
+}
+
+// Each example of an environment is made by an end-to-end test; together they are all sixteen combinations. Those that
 // `make test` makes have each pair of choices.
 func TestExamplesHaveEveryCombination(t *testing.T) {
 	always, long := named(t, "tests/e2e/conftest.py"), named(t, "tests/e2e/test_matrix.py")
@@ -75,6 +96,9 @@ func TestExamplesHaveEveryCombination(t *testing.T) {
 	}
 	for _, file := range files {
 		name := strings.TrimSuffix(filepath.Base(file), ".json")
+		if removes(file) {
+			continue
+		}
 		if _, ok := always[name]; !ok && long[name] == ([4]string{}) {
 			t.Errorf("no end-to-end test makes %s", name)
 		}

@@ -73,7 +73,8 @@ def test_nothing_runs_after_it(provider: Provider, life: Life) -> None:
 
 def test_deleting_again_finds_nothing(provider: Provider, world: World, life: Life) -> None:
     before = snapshot.take(world.layout)
-    for execution in together(provider, [deletion(request) for request in life.requests.values()]):
+    documented = example("delete", **_REQUESTS["fargate"])
+    for execution in together(provider, [documented, deletion(life.requests["managed-nodes"])]):
         result = execution.succeeded().result
         assert (result["changed"], result["removed"], result["kept"], result["orphaned"]) == (False, [], [], [])
     assert traces(before, snapshot.take(world.layout)) == []
