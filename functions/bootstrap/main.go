@@ -9,6 +9,7 @@ import (
 	"github.com/harmonix-eks/environment-provider/internal/account"
 	"github.com/harmonix-eks/environment-provider/internal/bootstrap"
 	"github.com/harmonix-eks/environment-provider/internal/stage"
+	"github.com/harmonix-eks/environment-provider/internal/teardown"
 )
 
 type config struct {
@@ -22,7 +23,7 @@ func main() {
 	rt := stage.Load[config]()
 	options := bootstrap.Options{
 		PlatformAccount: rt.Config.PlatformAccount, DeleteHook: rt.Config.DeleteHook, StarterRoleARN: rt.Config.StarterRole,
-		Settle: time.Duration(rt.Config.SettleSeconds) * time.Second,
+		Settle: time.Duration(rt.Config.SettleSeconds) * time.Second, Remains: teardown.Remains,
 	}
 	stage.Start("Bootstrap", rt.Log, bootstrap.New(account.NewConnector(rt.AWS), lambda.NewFromConfig(rt.AWS), options).Run)
 }

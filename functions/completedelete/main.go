@@ -1,9 +1,10 @@
 // Command completedelete is the CompleteDelete stage: it makes the result document of a removal,
-// records it and gives the environment back.
+// records it, gives the environment back and tells of the end.
 package main
 
 import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 
 	"github.com/harmonix-eks/environment-provider/internal/lock"
 	"github.com/harmonix-eks/environment-provider/internal/record"
@@ -11,12 +12,14 @@ import (
 )
 
 type config struct {
-	Table string `env:"TABLE"`
+	Table    string `env:"TABLE"`
+	EventBus string `env:"EVENT_BUS"`
 }
 
 func main() {
 	rt := stage.Load[config]()
 	db := dynamodb.NewFromConfig(rt.AWS)
-	s := record.NewCompleteDelete(record.NewHistory(db, rt.Config.Table), lock.NewTable(db, rt.Config.Table))
-	stage.Start("CompleteDelete", rt.Log, s.Run)
+	history, locks := record.NewHistory(db, rt.Config.Table), lock.NewTable(db, rt.Config.Table)
+	bus := record.NewBus(eventbridge.NewFromConfig(rt.AWS), rt.Config.EventBus, rt.Log)
+	stage.Start("CompleteDelete", rt.Log, record.NewCompleteDelete(history, locks, bus).Run)
 }

@@ -24,7 +24,20 @@ func CodeOf(err error) fault.Code {
 		// No answer at all: a network error, a deadline, credentials that did not arrive.
 		return fault.Transient
 	}
-	switch code := api.ErrorCode(); {
+	if named := CodeNamed(api.ErrorCode()); named != fault.Failed {
+		return named
+	}
+	var response *smithyhttp.ResponseError
+	if errors.As(err, &response) && response.HTTPStatusCode() >= http.StatusInternalServerError {
+		return fault.Transient
+	}
+	return fault.Failed
+}
+
+// CodeNamed returns the class of an error of which only the code is known, such as that of one entry of
+// a call with many.
+func CodeNamed(code string) fault.Code {
+	switch {
 	// Before the SDK's throttles, which count one of these among them.
 	case slices.Contains([]string{"LimitExceeded", "LimitExceededException", "ServiceQuotaExceededException", "ResourceLimitExceededException"}, code):
 		return fault.QuotaExceeded
@@ -32,11 +45,7 @@ func CodeOf(err error) fault.Code {
 		return fault.Throttled
 	case strings.HasPrefix(code, "AccessDenied") || slices.Contains([]string{"UnauthorizedOperation", "Forbidden", "InvalidClientTokenId", "UnrecognizedClientException"}, code):
 		return fault.AccessDenied
-	case slices.Contains([]string{"ExpiredToken", "ExpiredTokenException", "RequestExpired", "RequestTimeout", "InternalError", "InternalFailure", "ServiceUnavailable", "ServiceUnavailableException", "ServerException", "ServiceException"}, code):
-		return fault.Transient
-	}
-	var response *smithyhttp.ResponseError
-	if errors.As(err, &response) && response.HTTPStatusCode() >= http.StatusInternalServerError {
+	case slices.Contains([]string{"ExpiredToken", "ExpiredTokenException", "RequestExpired", "RequestTimeout", "InternalError", "InternalFailure", "InternalException", "ServiceUnavailable", "ServiceUnavailableException", "ServerException", "ServiceException"}, code):
 		return fault.Transient
 	}
 	return fault.Failed

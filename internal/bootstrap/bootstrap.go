@@ -6,6 +6,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+
 	"github.com/harmonix-eks/environment-provider/infra/templates"
 	"github.com/harmonix-eks/environment-provider/internal/environment"
 	"github.com/harmonix-eks/environment-provider/internal/fault"
@@ -25,7 +27,9 @@ type Options struct {
 	// Settle is how long IAM is given to tell everyone of a service role that was made or changed:
 	// the stages after this one work with its permissions at once (aws-traps.md, row 1.48).
 	Settle time.Duration
-	Now    func() time.Time
+	// Remains lists what there is of an environment outside of its stacks.
+	Remains func(ctx context.Context, cfg aws.Config, n environment.Names) ([]string, error)
+	Now     func() time.Time
 }
 
 // Stage is the Bootstrap stage.
@@ -71,7 +75,31 @@ func (s *Stage) Run(ctx context.Context, in stage.Input) (*environment.Bootstrap
 		}
 	}
 	made := section(out.Progress(), out.Outputs)
+	if made.Before, err = s.before(ctx, t.Stacks, t.Config, in.State); err != nil {
+		return nil, err
+	}
 	return made, s.deleteHook(ctx, t, in, made)
+}
+
+// before lists what there is of the environment, for a request that wants a first creation removed if
+// it fails: only of an environment of which there is nothing now, anything may be removed then. This is
+// the place to look, because the lock is held and no state of this execution has made anything yet.
+func (s *Stage) before(ctx context.Context, stacks describer, cfg aws.Config, state environment.State) ([]string, error) {
+	if !state.Request.Undoes() {
+		return nil, nil
+	}
+	there := []string{}
+	for _, name := range state.Names.Stacks() {
+		_, found, err := stacks.Describe(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		if found {
+			there = append(there, "stack "+name)
+		}
+	}
+	beside, err := s.options.Remains(ctx, cfg, state.Names)
+	return append(there, beside...), err
 }
 
 // shared is a stack that all environments share: it outlives the one that happens to make it and

@@ -2,10 +2,14 @@ package bootstrap
 
 import (
 	"context"
+	"encoding/json"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/harmonix-eks/environment-provider/internal/environment"
 	"github.com/harmonix-eks/environment-provider/internal/fault"
@@ -93,5 +97,67 @@ func TestSoundForDeletion(t *testing.T) {
 				t.Errorf("%s: got %v, %t (%v)", tc.reason, got, done, err)
 			}
 		})
+	}
+}
+
+// What is not nil and empty lets a failure remove everything, so nothing else may be.
+func TestBefore(t *testing.T) {
+	request := environment.Request{Prefix: "opa", Name: "dev", Operation: "apply", OnFailure: "delete"}
+	names := environment.NamesOf(request)
+	with := func(operation, onFailure string) environment.Request {
+		r := request
+		r.Operation, r.OnFailure = operation, onFailure
+		return r
+	}
+	cases := map[string]struct {
+		reason  string
+		request environment.Request
+		stacks  stacks
+		beside  []string
+		err     error
+		want    []string
+		code    fault.Code
+	}{
+		"Nothing": {reason: "a first creation", request: request, want: []string{}},
+		"Stack": {
+			reason: "also one that is of no use is something", request: request, stacks: stacks{names.NetworkStack: "ROLLBACK_COMPLETE"},
+			want: []string{"stack EKS-ENV-opa-dev-Network"},
+		},
+		"Provider": {
+			reason: "what Harmonix knows is enough", request: request, stacks: stacks{names.ProviderStack: "CREATE_COMPLETE"},
+			want: []string{"stack EKS-ENV-opa-dev-Stack"},
+		},
+		"Beside": {
+			reason: "logs of an environment of that name, which a removal has kept", request: request, beside: []string{"log group g"},
+			want: []string{"log group g"},
+		},
+		"Unseen": {
+			reason: "what could not be looked at is not nothing", request: request, err: fault.New(fault.AccessDenied, "no"), code: "AccessDenied",
+		},
+		"Keep":   {reason: "no look is needed", request: with("apply", "keep"), err: fault.New(fault.AccessDenied, "no")},
+		"Plan":   {reason: "as above", request: with("plan", "delete"), err: fault.New(fault.AccessDenied, "no")},
+		"Delete": {reason: "as above", request: with("delete", "delete"), err: fault.New(fault.AccessDenied, "no")},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			s := New(nil, nil, Options{Remains: func(context.Context, aws.Config, environment.Names) ([]string, error) { return tc.beside, tc.err }})
+			got, err := s.before(t.Context(), tc.stacks, aws.Config{}, environment.State{Request: tc.request, Names: names})
+			if fault.CodeOf(err) != tc.code {
+				t.Fatalf("%s: got %v, want %q", tc.reason, err, tc.code)
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" && tc.code == "" {
+				t.Errorf("%s (-want +got):\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+// The definition's Pass states hand the section on as JSON: nothing and not looked must stay apart.
+func TestBeforeAsJSON(t *testing.T) {
+	for want, section := range map[string]environment.Bootstrap{`"before":[]`: {Before: []string{}}, `"artifactBucket":""}`: {}} {
+		text, err := json.Marshal(section)
+		if err != nil || !strings.Contains(string(text), want) {
+			t.Errorf("got %s (%v), want %s", text, err, want)
+		}
 	}
 }

@@ -23,6 +23,13 @@ const (
 	OperationPlan   = "plan"
 	OperationDelete = "delete"
 
+	OnFailureKeep   = "keep"
+	OnFailureDelete = "delete"
+
+	RetainAuditTable = "auditTable"
+	RetainKeys       = "keys"
+	RetainLogs       = "logs"
+
 	VPCCreateNew   = "create_new"
 	VPCUseExisting = "use_existing"
 
@@ -44,6 +51,7 @@ const (
 // parameter stay empty: only preflight can read them.
 func (r Request) WithDefaults() Request {
 	setDefault(&r.Operation, OperationApply)
+	setDefault(&r.OnFailure, OnFailureKeep)
 	setDefault(&r.KubernetesVersion, DefaultKubernetesVersion)
 	if r.VPCConfiguration == VPCCreateNew {
 		setDefault(&r.CIDR, DefaultCIDR)

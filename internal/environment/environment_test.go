@@ -87,7 +87,7 @@ func TestWithDefaults(t *testing.T) {
 		"Managed": {
 			"every field of a node group", request{VPCConfiguration: "create_new", APIAccess: "public_and_private", NodeType: "MANAGED"},
 			request{
-				Operation: "apply", VPCConfiguration: "create_new", CIDR: "10.0.0.0/24", NATGateways: "single", APIAccess: "public_and_private",
+				Operation: "apply", OnFailure: "keep", VPCConfiguration: "create_new", CIDR: "10.0.0.0/24", NATGateways: "single", APIAccess: "public_and_private",
 				APIAccessCIDRs: "0.0.0.0/0", KubernetesVersion: "1.36", NodeType: "MANAGED", InstanceType: "m5.large",
 				InstanceTypes: []string{"m5.large"}, CapacityType: "ON_DEMAND", NodeUpdate: environment.NodeUpdate{MaxUnavailable: 1},
 				AMIType: "AL2023_x86_64_STANDARD", NodeGroupMinSize: 1, NodeGroupDesiredSize: 1, NodeGroupMaxSize: 2, NodeGroupDiskSize: 20,
@@ -95,27 +95,27 @@ func TestWithDefaults(t *testing.T) {
 		},
 		"Fargate": {
 			"no node fields, even if given", request{VPCConfiguration: "create_new", APIAccess: "private", NodeType: "FARGATE", NodeGroupMinSize: 7, AMIType: "AL2_x86_64"},
-			request{Operation: "apply", VPCConfiguration: "create_new", CIDR: "10.0.0.0/24", NATGateways: "single", InterfaceEndpoints: environment.PrivateEndpoints(), APIAccess: "private", KubernetesVersion: "1.36", NodeType: "FARGATE", FargateSelectors: everything},
+			request{Operation: "apply", OnFailure: "keep", VPCConfiguration: "create_new", CIDR: "10.0.0.0/24", NATGateways: "single", InterfaceEndpoints: environment.PrivateEndpoints(), APIAccess: "private", KubernetesVersion: "1.36", NodeType: "FARGATE", FargateSelectors: everything},
 		},
 		"Selectors": {
 			"those of the request", request{VPCConfiguration: "use_existing", APIAccess: "private", NodeType: "FARGATE", FargateSelectors: everything[:1], NodeTaints: []environment.Taint{{Key: "a"}}, NodeLabels: map[string]string{"a": "b"}, InstanceTypes: []string{"m5.large"}, CapacityType: "SPOT", NodeUpdate: environment.NodeUpdate{MaxUnavailable: 3}},
-			request{Operation: "apply", VPCConfiguration: "use_existing", APIAccess: "private", KubernetesVersion: "1.36", NodeType: "FARGATE", FargateSelectors: everything[:1]},
+			request{Operation: "apply", OnFailure: "keep", VPCConfiguration: "use_existing", APIAccess: "private", KubernetesVersion: "1.36", NodeType: "FARGATE", FargateSelectors: everything[:1]},
 		},
 		"Options": {
 			"several types leave Harmonix' field empty, and a percentage the number", request{VPCConfiguration: "use_existing", APIAccess: "private", NodeType: "MANAGED", InstanceTypes: []string{"m7g.large", "m6g.large"}, AMIType: "BOTTLEROCKET_ARM_64", CapacityType: "SPOT", NodeUpdate: environment.NodeUpdate{MaxUnavailablePercentage: 50}, FargateSelectors: everything},
-			request{Operation: "apply", VPCConfiguration: "use_existing", APIAccess: "private", KubernetesVersion: "1.36", NodeType: "MANAGED", InstanceTypes: []string{"m7g.large", "m6g.large"}, AMIType: "BOTTLEROCKET_ARM_64", CapacityType: "SPOT", NodeGroupMinSize: 1, NodeGroupDesiredSize: 1, NodeGroupMaxSize: 2, NodeGroupDiskSize: 20, NodeUpdate: environment.NodeUpdate{MaxUnavailablePercentage: 50}},
+			request{Operation: "apply", OnFailure: "keep", VPCConfiguration: "use_existing", APIAccess: "private", KubernetesVersion: "1.36", NodeType: "MANAGED", InstanceTypes: []string{"m7g.large", "m6g.large"}, AMIType: "BOTTLEROCKET_ARM_64", CapacityType: "SPOT", NodeGroupMinSize: 1, NodeGroupDesiredSize: 1, NodeGroupMaxSize: 2, NodeGroupDiskSize: 20, NodeUpdate: environment.NodeUpdate{MaxUnavailablePercentage: 50}},
 		},
 		"Existing": {
 			"no gateways in a VPC that is not ours, and endpoints only when they are named", request{VPCConfiguration: "use_existing", VPCID: "vpc-01234567", CIDR: "10.0.0.0/24", APIAccess: "private", NodeType: "FARGATE"},
-			request{Operation: "apply", VPCConfiguration: "use_existing", VPCID: "vpc-01234567", APIAccess: "private", KubernetesVersion: "1.36", NodeType: "FARGATE", FargateSelectors: everything},
+			request{Operation: "apply", OnFailure: "keep", VPCConfiguration: "use_existing", VPCID: "vpc-01234567", APIAccess: "private", KubernetesVersion: "1.36", NodeType: "FARGATE", FargateSelectors: everything},
 		},
 		"ExistingChosen": {
 			"what is named for an existing VPC stays", request{VPCConfiguration: "use_existing", VPCID: "vpc-01234567", SubnetIDs: []string{"subnet-1", "subnet-2"}, TagSubnets: true, InterfaceEndpoints: []string{"sts"}, APIAccess: "private", NodeType: "FARGATE"},
-			request{Operation: "apply", VPCConfiguration: "use_existing", VPCID: "vpc-01234567", SubnetIDs: []string{"subnet-1", "subnet-2"}, TagSubnets: true, InterfaceEndpoints: []string{"sts"}, APIAccess: "private", KubernetesVersion: "1.36", NodeType: "FARGATE", FargateSelectors: everything},
+			request{Operation: "apply", OnFailure: "keep", VPCConfiguration: "use_existing", VPCID: "vpc-01234567", SubnetIDs: []string{"subnet-1", "subnet-2"}, TagSubnets: true, InterfaceEndpoints: []string{"sts"}, APIAccess: "private", KubernetesVersion: "1.36", NodeType: "FARGATE", FargateSelectors: everything},
 		},
 		"Harmonix": {
 			"what the form sends is honoured", request{Operation: "apply", VPCConfiguration: "create_new", CIDR: "10.1.0.0/16", NATGateways: "perAz", InterfaceEndpoints: []string{}, APIAccess: "private", KubernetesVersion: "1.35", NodeType: "MANAGED", InstanceType: "t3.medium", AMIType: "BOTTLEROCKET_x86_64", NodeGroupMinSize: 3, NodeGroupDiskSize: 50},
-			request{Operation: "apply", VPCConfiguration: "create_new", CIDR: "10.1.0.0/16", NATGateways: "perAz", InterfaceEndpoints: []string{}, APIAccess: "private", KubernetesVersion: "1.35", NodeType: "MANAGED", InstanceType: "t3.medium", InstanceTypes: []string{"t3.medium"}, CapacityType: "ON_DEMAND", NodeUpdate: environment.NodeUpdate{MaxUnavailable: 1}, AMIType: "BOTTLEROCKET_x86_64", NodeGroupMinSize: 3, NodeGroupDesiredSize: 3, NodeGroupMaxSize: 3, NodeGroupDiskSize: 50},
+			request{Operation: "apply", OnFailure: "keep", VPCConfiguration: "create_new", CIDR: "10.1.0.0/16", NATGateways: "perAz", InterfaceEndpoints: []string{}, APIAccess: "private", KubernetesVersion: "1.35", NodeType: "MANAGED", InstanceType: "t3.medium", InstanceTypes: []string{"t3.medium"}, CapacityType: "ON_DEMAND", NodeUpdate: environment.NodeUpdate{MaxUnavailable: 1}, AMIType: "BOTTLEROCKET_x86_64", NodeGroupMinSize: 3, NodeGroupDesiredSize: 3, NodeGroupMaxSize: 3, NodeGroupDiskSize: 50},
 		},
 	}
 	for name, tc := range cases {

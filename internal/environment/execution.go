@@ -12,6 +12,15 @@ type Execution struct {
 	Name string `json:"name"`
 	// StartTime is when the execution was started.
 	StartTime time.Time `json:"startTime"`
+	// Failure is the one that the execution has come to, while what it made is removed again.
+	Failure *Failure `json:"failure,omitempty"`
+}
+
+// Failure is an execution's failure as it was recorded. Its field names are those of Step Functions.
+type Failure struct {
+	Error string `json:"Error"`
+	// Cause is the failure record, as JSON.
+	Cause string `json:"Cause"`
 }
 
 // Seconds is the time from the execution's start to now, to a tenth.

@@ -7,6 +7,7 @@ func (r Request) Deletion() Request {
 		Operation: OperationDelete, Prefix: r.Prefix, Name: r.Name, AccountID: r.AccountID, Region: r.Region,
 		EnvironmentRole: r.EnvironmentRole, ExternalID: r.ExternalID, PermissionsBoundary: r.PermissionsBoundary,
 		VPCConfiguration: r.VPCConfiguration, VPCID: r.VPCID, APIAccess: r.APIAccess, NodeType: r.NodeType,
+		Retain: r.Retain,
 	}
 }
 
@@ -24,6 +25,8 @@ type Survey struct {
 	TaggedSubnets string `json:"taggedSubnets,omitempty"`
 	// KeyARNs are the environment's KMS keys.
 	KeyARNs []string `json:"keyArns,omitempty"`
+	// AuditKeyARN is that of them which the audit table is encrypted with.
+	AuditKeyARN string `json:"auditKeyArn,omitempty"`
 	// ClusterAdminRoleARN is who may delete objects in the cluster.
 	ClusterAdminRoleARN string `json:"clusterAdminRoleArn,omitempty"`
 	// OIDCProviderARN is that of the cluster's issuer, whoever has made it: without the cluster, nobody

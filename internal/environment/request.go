@@ -1,5 +1,7 @@
 package environment
 
+import "slices"
+
 // Request is what a user asks for. Its field names are the parameter names of Harmonix'
 // "AWS EKS Environment Provider" template (harmonix-contract.md, section 1.1), so that a value
 // can be carried from the form to the request without a translation; what Harmonix does not ask
@@ -82,6 +84,10 @@ type Request struct {
 	AssumableRoles []string `json:"assumableRoles,omitempty"`
 	// PermissionsBoundary is the ARN of the policy that bounds every role made in the target account.
 	PermissionsBoundary string `json:"permissionsBoundary,omitempty"`
+	// OnFailure says what becomes of an environment whose first creation fails: "keep" or "delete".
+	OnFailure string `json:"onFailure,omitempty"`
+	// Retain names what a removal keeps.
+	Retain []string `json:"retain,omitempty"`
 	// Tags are put on every stack of the environment, and on what the stacks' tags do not reach.
 	Tags map[string]string `json:"tags,omitempty"`
 	// RepoURL is sent by the Harmonix form and not used.
@@ -90,3 +96,11 @@ type Request struct {
 
 // ExistingVPC reports whether the environment stands in a VPC that it did not make.
 func (r Request) ExistingVPC() bool { return r.VPCConfiguration == VPCUseExisting }
+
+// Undoes reports whether r asks that a first creation that fails is removed again.
+func (r Request) Undoes() bool {
+	return r.Operation == OperationApply && r.OnFailure == OnFailureDelete
+}
+
+// Retains reports whether a removal keeps what has the name, one of the Retain constants.
+func (r Request) Retains(what string) bool { return slices.Contains(r.Retain, what) }

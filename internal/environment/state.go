@@ -99,6 +99,9 @@ type Bootstrap struct {
 	ArtifactBucket string `json:"artifactBucket"`
 	// DeleteHookARN is the function that removes an environment when its provider stack is deleted.
 	DeleteHookARN string `json:"deleteHookArn,omitempty"`
+	// Before is what there was of the environment before this execution made anything of it. It is
+	// looked for where a failure is to remove what was made, and nil otherwise.
+	Before []string `json:"before,omitzero"`
 }
 
 // Network is the section of the network core.
@@ -279,7 +282,7 @@ func (s State) Unfinished() string {
 		return "Preflight"
 	}
 	stages, last := s.Stages(), "Complete"
-	if s.Survey != nil || s.Request.Operation == OperationDelete {
+	if s.Survey != nil || s.Execution.Failure != nil || s.Request.Operation == OperationDelete {
 		stages, last = s.Removals(), "CompleteDelete"
 	}
 	for _, stage := range stages {

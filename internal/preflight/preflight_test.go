@@ -152,7 +152,7 @@ func input(t *testing.T, change map[string]any) Input {
 
 func TestRun(t *testing.T) {
 	want := environment.Request{
-		Operation: "apply", Name: "development", Prefix: "opa", AccountID: "222222222222", Region: "eu-west-1",
+		Operation: "apply", OnFailure: "keep", Name: "development", Prefix: "opa", AccountID: "222222222222", Region: "eu-west-1",
 		EnvironmentRole: "arn:aws:iam::222222222222:role/EKS-ENV-EnvironmentRole",
 		PlatformRole:    platformRole, PipelineRole: pipelineRole,
 		VPCConfiguration: "create_new", CIDR: "10.0.0.0/24", NATGateways: "single",

@@ -41,7 +41,20 @@ func taken(ctx context.Context, s subject, kind, hint string, n name) ([]finding
 		return nil, err
 	}
 	found := finding.Errorf("NameTaken", "/name", "there is a %s %s already, which is not the environment's, and stack %s is to make one of that name%s", kind, n.of, n.stack, hint)
-	return []finding.Finding{found.WithNext("remove or rename it, or choose another prefix or name")}, nil
+	next := "remove or rename it, or choose another prefix or name"
+	if remove := retainedBy(kind); remove != "" {
+		// It can be what a removal has kept. Then it has this environment's name, and nothing else keeps it.
+		next = fmt.Sprintf("if a removal with retain has kept it, save elsewhere what is needed of it and remove it: %s %s --region %s; otherwise choose another prefix or name", remove, n.of, s.request.Region)
+	}
+	return []finding.Finding{found.WithNext("%s", next)}, nil
+}
+
+// retainedBy is the command that removes a thing of a kind that a removal may have kept, empty for others.
+func retainedBy(kind string) string {
+	return map[string]string{
+		"table":     "aws dynamodb delete-table --table-name",
+		"log group": "aws logs delete-log-group --log-group-name",
+	}[kind]
 }
 
 // madeAnew reports whether the stack was there from the beginning, as a failure that is to be replaced.

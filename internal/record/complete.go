@@ -65,12 +65,15 @@ type NetworkResult struct {
 type Complete struct {
 	history *History
 	locks   releaser
+	bus     *Bus
 }
 
 // NewComplete returns the stage.
-func NewComplete(h *History, l releaser) *Complete { return &Complete{history: h, locks: l} }
+func NewComplete(h *History, l releaser, b *Bus) *Complete {
+	return &Complete{history: h, locks: l, bus: b}
+}
 
-// Run records the success and gives the lock back.
+// Run records the success, gives the lock back and tells of the end.
 func (c *Complete) Run(ctx context.Context, in stage.Input) (*Result, error) {
 	result := resultOf(in.State, time.Now())
 	if err := c.history.Append(ctx, in.State, result.Status, result); err != nil {
@@ -79,7 +82,7 @@ func (c *Complete) Run(ctx context.Context, in stage.Input) (*Result, error) {
 	if err := c.locks.Release(ctx, in.State.Request, in.State.Execution.ARN); err != nil {
 		return nil, err
 	}
-	return result, nil
+	return result, c.bus.tell(ctx, in.State, succeeded, result, nil)
 }
 
 // findings joins preflight's with what Verify found.
@@ -89,7 +92,7 @@ func findings(s environment.State) []environment.Finding {
 
 func resultOf(s environment.State, now time.Time) *Result {
 	result := &Result{
-		Status:      "SUCCEEDED",
+		Status:      succeeded,
 		Operation:   s.Request.Operation,
 		Environment: s.Names.Environment,
 		AccountID:   s.Request.AccountID,

@@ -33,14 +33,15 @@ type DeleteResult struct {
 type CompleteDelete struct {
 	history *History
 	locks   releaser
+	bus     *Bus
 }
 
 // NewCompleteDelete returns the stage.
-func NewCompleteDelete(h *History, l releaser) *CompleteDelete {
-	return &CompleteDelete{history: h, locks: l}
+func NewCompleteDelete(h *History, l releaser, b *Bus) *CompleteDelete {
+	return &CompleteDelete{history: h, locks: l, bus: b}
 }
 
-// Run records the removal and gives the lock back.
+// Run records the removal, gives the lock back and tells of the end.
 func (c *CompleteDelete) Run(ctx context.Context, in stage.Input) (*DeleteResult, error) {
 	result := deleteResultOf(in.State, time.Now())
 	if err := c.history.Append(ctx, in.State, result.Status, result); err != nil {
@@ -49,29 +50,31 @@ func (c *CompleteDelete) Run(ctx context.Context, in stage.Input) (*DeleteResult
 	if err := c.locks.Release(ctx, in.State.Request, in.State.Execution.ARN); err != nil {
 		return nil, err
 	}
-	return result, nil
+	return result, c.bus.tell(ctx, in.State, succeeded, result, nil)
 }
 
 func deleteResultOf(s environment.State, now time.Time) *DeleteResult {
-	result := &DeleteResult{
-		Status:      "SUCCEEDED",
-		Operation:   s.Request.Operation,
-		Environment: s.Names.Environment,
-		AccountID:   s.Request.AccountID,
-		Region:      s.Request.Region,
-		Seconds:     s.Execution.Seconds(now),
-		Removed:     []string{},
-		Kept:        []environment.Leftover{},
-		Orphaned:    []environment.Leftover{},
-		ConsoleURL:  s.Execution.ConsoleURL(),
-	}
+	result := removalOf(s)
+	result.Status = succeeded
+	result.Operation = s.Request.Operation
+	result.Environment = s.Names.Environment
+	result.AccountID = s.Request.AccountID
+	result.Region = s.Request.Region
+	result.Seconds = s.Execution.Seconds(now)
+	result.ConsoleURL = s.Execution.ConsoleURL()
 	result.Stages, result.Changed = stageResults(s.Removals())
+	result.addSurveyed(s.Survey)
+	return result
+}
+
+// removalOf is as much of the result as says what was removed.
+func removalOf(s environment.State) *DeleteResult {
+	result := &DeleteResult{Removed: []string{}, Kept: []environment.Leftover{}, Orphaned: []environment.Leftover{}}
 	for _, r := range s.RemovalSections() {
 		result.Removed = append(result.Removed, r.Removed...)
 		result.Kept = append(result.Kept, r.Kept...)
 		result.Orphaned = append(result.Orphaned, r.Orphaned...)
 	}
-	result.addSurveyed(s.Survey)
 	return result
 }
 

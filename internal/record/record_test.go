@@ -45,7 +45,8 @@ func (d *table) PutItem(_ context.Context, in *dynamodb.PutItemInput, _ ...func(
 			row[name] = text.Value
 		}
 	}
-	if _, there := d.rows[row["id"]+" "+row["sort"]]; there && aws.ToString(in.ConditionExpression) == "attribute_not_exists(id)" {
+	before, there := d.rows[row["id"]+" "+row["sort"]]
+	if there && aws.ToString(in.ConditionExpression) == "attribute_not_exists(id) OR recorder = :rule" && before["recorder"] != "rule" {
 		return nil, &types.ConditionalCheckFailedException{}
 	}
 	if d.rows == nil {
@@ -91,8 +92,8 @@ func full() environment.State {
 }
 
 func TestComplete(t *testing.T) {
-	db, held := &table{}, &locks{}
-	got, err := record.NewComplete(record.NewHistory(db, "t"), held).Run(t.Context(), stage.Input{State: full()})
+	db, held, told := &table{}, &locks{}, &events{}
+	got, err := record.NewComplete(record.NewHistory(db, "t"), held, told.bus()).Run(t.Context(), stage.Input{State: full()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,16 +161,16 @@ func TestComplete(t *testing.T) {
 func TestCompleteUnchanged(t *testing.T) {
 	s := full()
 	s.Network.Change = "unchanged"
-	got, err := record.NewComplete(record.NewHistory(&table{}, "t"), &locks{}).Run(t.Context(), stage.Input{State: s})
+	got, err := record.NewComplete(record.NewHistory(&table{}, "t"), &locks{}, (&events{}).bus()).Run(t.Context(), stage.Input{State: s})
 	if err != nil || got.Changed {
 		t.Errorf("nothing changed, the result says %+v, %v", got, err)
 	}
 }
 
 func TestCompleteKeepsLockWithoutHistory(t *testing.T) {
-	held := &locks{}
+	held, told := &locks{}, &events{}
 	db := &table{err: &smithy.GenericAPIError{Code: "ThrottlingException"}}
-	_, err := record.NewComplete(record.NewHistory(db, "t"), held).Run(t.Context(), stage.Input{State: full()})
+	_, err := record.NewComplete(record.NewHistory(db, "t"), held, told.bus()).Run(t.Context(), stage.Input{State: full()})
 	if got := fault.CodeOf(err); got != "Throttled" || len(held.released) != 0 {
 		t.Errorf("got %q, released %v; the retry has to write the history first", got, held.released)
 	}
@@ -207,6 +208,20 @@ func (a target) Do(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: code, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)), Request: r}, nil
 }
 
+// remains are the entries of a that are no stacks.
+func (a target) remains(context.Context, aws.Config, environment.Names) ([]string, error) {
+	if text, fails := a["unseen"]; fails {
+		return nil, fault.New(fault.Code(text), "cannot list load balancers")
+	}
+	var list []string
+	for name := range a {
+		if strings.HasPrefix(name, "log group ") {
+			list = append(list, name)
+		}
+	}
+	return list, nil
+}
+
 // stageCause is the Cause that Step Functions makes of a stage's error.
 func stageCause(t *testing.T, code, message, next string) string {
 	t.Helper()
@@ -220,6 +235,8 @@ func stageCause(t *testing.T, code, message, next string) string {
 	}
 	return string(outer)
 }
+
+const nothingLeft = "nothing is left behind; correct the cause and start the same request again"
 
 const startAgain = "correct the cause and start the same request again: it goes on from where this one stopped"
 
@@ -256,12 +273,14 @@ func TestFailure(t *testing.T) {
 		rows     []string
 		released bool
 		code     fault.Code
+		// status is the event's, if it is not FAILED.
+		status string
 	}{
 		"MainLine": {
 			reason:   "a stage's own cause is kept as it is",
 			input:    `{"state": {` + base(`, "lock": {}`) + `, "failure": ` + caught("Failed", stageCause(t, "Failed", "stack N is broken", "repair it")) + `}}`,
 			target:   target{"N": "ROLLBACK_COMPLETE", "I": "CREATE_COMPLETE"},
-			want:     record.Document{Cause: stage.Cause{Stage: "Network", Code: "Failed", Message: "stack N is broken", Next: "repair it"}, Exists: []string{"N ROLLBACK_COMPLETE", "I CREATE_COMPLETE"}},
+			want:     record.Document{Cause: stage.Cause{Stage: "Network", Code: "Failed", Message: "stack N is broken", Next: "repair it"}, LeftBehind: "something", Exists: []string{"N ROLLBACK_COMPLETE", "I CREATE_COMPLETE"}},
 			rows:     []string{key + " " + at},
 			released: true,
 		},
@@ -269,7 +288,7 @@ func TestFailure(t *testing.T) {
 			reason: "the branch that succeeded has no failure",
 			input: `{"state": {` + base(`, "lock": {}, "bootstrap": {}`) + `, "branches": [{"network": {}}, {"failure": {"stage": "Identity", "Error": "Failed", "Cause": ` +
 				quote(`{"errorMessage": "{\"stage\":\"Identity\",\"code\":\"Conflict\",\"message\":\"exists\"}"}`) + `}}]}}`,
-			want:     record.Document{Cause: stage.Cause{Stage: "Identity", Code: "Conflict", Message: "exists", Next: startAgain}},
+			want:     record.Document{Cause: stage.Cause{Stage: "Identity", Code: "Conflict", Message: "exists", Next: nothingLeft}, LeftBehind: "nothing", Exists: []string{}},
 			rows:     []string{key + " " + at},
 			released: true,
 		},
@@ -278,71 +297,107 @@ func TestFailure(t *testing.T) {
 			input: `{"state": {` + base(`, "lock": {}, "bootstrap": {}`) + `, "branches": [{"failure": {"stage": "Network", "Error": "Failed", "Cause": ` + quote(stageCause(t, "Failed", "one", "")) +
 				`}}, {"failure": {"stage": "Identity", "Error": "States.Timeout", "Cause": ""}}]}}`,
 			want: record.Document{
-				Cause:  stage.Cause{Stage: "Network", Code: "Failed", Message: "one", Next: startAgain},
-				Others: []stage.Cause{{Stage: "Identity", Code: "Internal", Message: "States.Timeout:"}},
-			},
+				Cause:  stage.Cause{Stage: "Network", Code: "Failed", Message: "one", Next: nothingLeft},
+				Others: []stage.Cause{{Stage: "Identity", Code: "Internal", Message: "States.Timeout:"}}, LeftBehind: "nothing", Exists: []string{}},
 			rows:     []string{key + " " + at},
 			released: true,
 		},
 		"Preflight": {
 			reason: "without names nothing was made, and nothing locked",
 			input:  `{"state": {"execution": {"arn": "` + execution + `"}, "input": [1], "failure": ` + caught("InvalidRequest", stageCause(t, "InvalidRequest", "an array arrived", "send an object")) + `}}`,
-			want:   record.Document{Cause: stage.Cause{Stage: "Network", Code: "InvalidRequest", Message: "an array arrived", Next: "send an object"}},
+			want:   record.Document{Cause: stage.Cause{Stage: "Network", Code: "InvalidRequest", Message: "an array arrived", Next: "send an object"}, LeftBehind: "nothing", Exists: []string{}},
+		},
+		"PreflightReadable": {
+			reason: "a request that was refused and can be read is about an environment, which may be there",
+			input:  `{"state": {"execution": {"arn": "` + execution + `", "startTime": "2026-11-22T10:00:00Z"}, "input": ` + valid + `, "failure": ` + caught("PreflightFailed", stageCause(t, "PreflightFailed", "no room", "make room")) + `}}`,
+			target: target{"EKS-ENV-opa-dev-Network": "CREATE_COMPLETE"},
+			want:   record.Document{Cause: stage.Cause{Stage: "Network", Code: "PreflightFailed", Message: "no room", Next: "make room"}, LeftBehind: "something", Exists: []string{"EKS-ENV-opa-dev-Network CREATE_COMPLETE"}},
+			rows:   []string{key + " " + at}, released: true,
+		},
+		"Beside": {
+			reason: "what is left beside the stacks is something, too",
+			input:  `{"state": {` + base(`, "lock": {}`) + `, "failure": ` + caught("Failed", stageCause(t, "Failed", "m", "")) + `}}`,
+			target: target{"log group g": ""},
+			want:   record.Document{Cause: stage.Cause{Stage: "Network", Code: "Failed", Message: "m", Next: startAgain}, LeftBehind: "something", Exists: []string{"log group g"}},
+			rows:   []string{key + " " + at}, released: true,
+		},
+		"HalfSeen": {
+			reason: "what may not be seen is said, and what was seen is kept",
+			input:  `{"state": {` + base(`, "lock": {}`) + `, "failure": ` + caught("Failed", stageCause(t, "Failed", "m", "")) + `}}`,
+			target: target{"N": "CREATE_COMPLETE", "unseen": "AccessDenied"},
+			want:   record.Document{Cause: stage.Cause{Stage: "Network", Code: "Failed", Message: "m", Next: startAgain}, LeftBehind: "something", Exists: []string{"N CREATE_COMPLETE", "unknown: AccessDenied: cannot list load balancers"}},
+			rows:   []string{key + " " + at}, released: true,
+		},
+		"NotSeen": {
+			reason: "no stack is not nothing, where the rest may not be seen",
+			input:  `{"state": {` + base(`, "lock": {}`) + `, "failure": ` + caught("Failed", stageCause(t, "Failed", "m", "")) + `}}`,
+			target: target{"unseen": "AccessDenied"},
+			want:   record.Document{Cause: stage.Cause{Stage: "Network", Code: "Failed", Message: "m", Next: startAgain}, LeftBehind: "unknown", Exists: []string{"unknown: AccessDenied: cannot list load balancers"}},
+			rows:   []string{key + " " + at}, released: true,
+		},
+		"LookThrottled": {
+			reason: "time cures it, so the state calls again",
+			input:  `{"state": {` + base(`, "lock": {}`) + `, "failure": ` + caught("Failed", stageCause(t, "Failed", "m", "")) + `}}`,
+			target: target{"unseen": "Throttled"},
+			code:   "Throttled",
 		},
 		"InProgressExhausted": {
 			reason:   "the stage's patience is over, the stack's work is not lost",
 			input:    `{"state": {` + base(`, "lock": {}`) + `, "failure": ` + caught("InProgress", stageCause(t, "InProgress", "stack C is CREATE_IN_PROGRESS", "")) + `}}`,
-			want:     record.Document{Cause: stage.Cause{Stage: "Network", Code: "InProgress", Message: "stack C is CREATE_IN_PROGRESS", Next: "look at what is named here: it takes longer than this stage waits. Start the same request again to go on waiting"}},
+			want:     record.Document{Cause: stage.Cause{Stage: "Network", Code: "InProgress", Message: "stack C is CREATE_IN_PROGRESS", Next: "look at what is named here: it takes longer than this stage waits. Start the same request again to go on waiting"}, LeftBehind: "nothing", Exists: []string{}},
 			rows:     []string{key + " " + at},
 			released: true,
 		},
 		"LambdaUnknown": {
 			reason:   "what Lambda says of a function that it killed names the stage at work",
 			input:    `{"state": {` + base(`, "lock": {}, "bootstrap": {}, "network": {}, "identity": {}`) + `, "failure": ` + caught("Lambda.Unknown", `{"errorMessage": "Task timed out after 60.00 seconds"}`) + `}}`,
-			want:     record.Document{Cause: stage.Cause{Stage: "Cluster", Code: "Internal", Message: "Lambda.Unknown: Task timed out after 60.00 seconds", Next: startAgain}},
+			want:     record.Document{Cause: stage.Cause{Stage: "Cluster", Code: "Internal", Message: "Lambda.Unknown: Task timed out after 60.00 seconds", Next: nothingLeft}, LeftBehind: "nothing", Exists: []string{}},
 			rows:     []string{key + " " + at},
 			released: true,
 		},
 		"NoJSON": {
 			reason:   "a cause of Lambda's that is plain text",
 			input:    `{"state": {` + base(`, "lock": {}`) + `, "failure": ` + caught("Lambda.Unknown", "The cause could not be determined") + `}}`,
-			want:     record.Document{Cause: stage.Cause{Stage: "Bootstrap", Code: "Internal", Message: "Lambda.Unknown: The cause could not be determined", Next: startAgain}},
+			want:     record.Document{Cause: stage.Cause{Stage: "Bootstrap", Code: "Internal", Message: "Lambda.Unknown: The cause could not be determined", Next: nothingLeft}, LeftBehind: "nothing", Exists: []string{}},
 			rows:     []string{key + " " + at},
 			released: true,
 		},
 		"StatesTimeout": {
 			reason:   "Step Functions' own error has no cause",
 			input:    `{"state": {` + base(`, "lock": {}`) + `, "failure": {"Error": "States.Timeout"}}}`,
-			want:     record.Document{Cause: stage.Cause{Stage: "Bootstrap", Code: "Internal", Message: "States.Timeout:", Next: startAgain}},
+			want:     record.Document{Cause: stage.Cause{Stage: "Bootstrap", Code: "Internal", Message: "States.Timeout:", Next: nothingLeft}, LeftBehind: "nothing", Exists: []string{}},
 			rows:     []string{key + " " + at},
 			released: true,
 		},
 		"Nothing": {
 			reason:   "a defect of the definition still ends in a record",
 			input:    `{"state": {` + base(`, "lock": {}`) + `}}`,
-			want:     record.Document{Cause: stage.Cause{Stage: "Bootstrap", Code: "Internal", Message: "the execution failed without an error", Next: startAgain}},
+			want:     record.Document{Cause: stage.Cause{Stage: "Bootstrap", Code: "Internal", Message: "the execution failed without an error", Next: nothingLeft}, LeftBehind: "nothing", Exists: []string{}},
 			rows:     []string{key + " " + at},
 			released: true,
 		},
 		"Aborted": {
 			reason:   "the request is read from the execution's input",
 			input:    event("ABORTED", valid),
+			status:   "ABORTED",
 			target:   target{"EKS-ENV-opa-dev-Network": "UPDATE_COMPLETE"},
-			want:     record.Document{Cause: stage.Cause{Code: "Failed", Message: "the execution was stopped by a user", Next: startAgain}, Exists: []string{"EKS-ENV-opa-dev-Network UPDATE_COMPLETE"}},
+			want:     record.Document{Cause: stage.Cause{Code: "Failed", Message: "the execution was stopped by a user", Next: startAgain}, LeftBehind: "something", Exists: []string{"EKS-ENV-opa-dev-Network UPDATE_COMPLETE"}},
 			rows:     []string{key + " " + at},
 			released: true,
 		},
 		"TimedOut": {
 			reason:   "as above",
 			input:    event("TIMED_OUT", valid),
-			want:     record.Document{Cause: stage.Cause{Code: "Failed", Message: "the execution ran longer than the state machine allows", Next: startAgain}},
+			status:   "TIMED_OUT",
+			want:     record.Document{Cause: stage.Cause{Code: "Failed", Message: "the execution ran longer than the state machine allows", Next: nothingLeft}, LeftBehind: "nothing", Exists: []string{}},
 			rows:     []string{key + " " + at},
 			released: true,
 		},
 		"AbortedWithoutRequest": {
 			reason: "an input that is no request has locked nothing",
 			input:  event("ABORTED", `{"name": 1}`),
-			want:   record.Document{Cause: stage.Cause{Code: "Failed", Message: "the execution was stopped by a user", Next: startAgain}},
+			status: "ABORTED",
+			want:   record.Document{Cause: stage.Cause{Code: "Failed", Message: "the execution was stopped by a user", Next: nothingLeft}, LeftBehind: "nothing", Exists: []string{}},
 		},
 		"Moving": {
 			reason: "a lock released over a moving stack lets the next execution run into it",
@@ -354,7 +409,7 @@ func TestFailure(t *testing.T) {
 			reason:   "who deletes the provider stack may be waiting for this execution",
 			input:    `{"state": {` + base(`, "lock": {}`) + `, "failure": ` + caught("Failed", stageCause(t, "Failed", "m", "n")) + `}}`,
 			target:   target{"N": "DELETE_FAILED", "P": "DELETE_IN_PROGRESS"},
-			want:     record.Document{Cause: stage.Cause{Stage: "Network", Code: "Failed", Message: "m", Next: "n"}, Exists: []string{"N DELETE_FAILED", "P DELETE_IN_PROGRESS, still moving"}},
+			want:     record.Document{Cause: stage.Cause{Stage: "Network", Code: "Failed", Message: "m", Next: "n"}, LeftBehind: "something", Exists: []string{"N DELETE_FAILED", "P DELETE_IN_PROGRESS, still moving"}},
 			rows:     []string{key + " " + at},
 			released: true,
 		},
@@ -362,7 +417,7 @@ func TestFailure(t *testing.T) {
 			reason:   "the holder's stacks are not waited for by the one that it keeps out",
 			input:    `{"state": {` + base(``) + `, "failure": ` + caught("Conflict", stageCause(t, "Conflict", "held", "wait")) + `}}`,
 			target:   target{"C": "CREATE_IN_PROGRESS"},
-			want:     record.Document{Cause: stage.Cause{Stage: "Network", Code: "Conflict", Message: "held", Next: "wait"}, Exists: []string{"C CREATE_IN_PROGRESS, still moving"}},
+			want:     record.Document{Cause: stage.Cause{Stage: "Network", Code: "Conflict", Message: "held", Next: "wait"}, LeftBehind: "something", Exists: []string{"C CREATE_IN_PROGRESS, still moving"}},
 			rows:     []string{key + " " + at},
 			released: true, // tried; the table releases for the holder only
 		},
@@ -370,20 +425,21 @@ func TestFailure(t *testing.T) {
 			reason: "a plan changed nothing and is no part of the history; what moves is another's",
 			input:  strings.Replace(`{"state": {`+base(`, "lock": {}`)+`, "failure": `+caught("Failed", stageCause(t, "Failed", "m", ""))+`}}`, `"name": "dev"`, `"operation": "plan", "name": "dev"`, 1),
 			target: target{"C": "UPDATE_IN_PROGRESS"},
-			want:   record.Document{Cause: stage.Cause{Stage: "Network", Code: "Failed", Message: "m", Next: "nothing was changed; correct the cause and start the same request again"}, Exists: []string{"C UPDATE_IN_PROGRESS, still moving"}},
+			want:   record.Document{Cause: stage.Cause{Stage: "Network", Code: "Failed", Message: "m", Next: "nothing was changed; correct the cause and start the same request again"}, LeftBehind: "something", Exists: []string{"C UPDATE_IN_PROGRESS, still moving"}},
 		},
 		"AbortedMoving": {
 			reason:   "nobody could wait for an execution that is over; the next one joins what moves",
 			input:    event("ABORTED", valid),
+			status:   "ABORTED",
 			target:   target{"EKS-ENV-opa-dev-Cluster": "CREATE_IN_PROGRESS"},
-			want:     record.Document{Cause: stage.Cause{Code: "Failed", Message: "the execution was stopped by a user", Next: startAgain}, Exists: []string{"EKS-ENV-opa-dev-Cluster CREATE_IN_PROGRESS, still moving"}},
+			want:     record.Document{Cause: stage.Cause{Code: "Failed", Message: "the execution was stopped by a user", Next: startAgain}, LeftBehind: "something", Exists: []string{"EKS-ENV-opa-dev-Cluster CREATE_IN_PROGRESS, still moving"}},
 			rows:     []string{key + " " + at},
 			released: true,
 		},
 		"FailedOnTheWay": {
 			reason:   "Step Functions could not even run RecordFailure",
 			input:    `{"detail": {"executionArn": "` + execution + `", "status": "FAILED", "startDate": 1795341600000, "error": "States.Runtime", "cause": "no such path", "input": ` + quote(valid) + `}}`,
-			want:     record.Document{Cause: stage.Cause{Code: "Internal", Message: "States.Runtime: no such path", Next: startAgain}},
+			want:     record.Document{Cause: stage.Cause{Code: "Internal", Message: "States.Runtime: no such path", Next: nothingLeft}, LeftBehind: "nothing", Exists: []string{}},
 			rows:     []string{key + " " + at},
 			released: true,
 		},
@@ -391,7 +447,7 @@ func TestFailure(t *testing.T) {
 			reason:   "an account that cannot be reached any more must not hold the lock for ever",
 			input:    `{"state": {` + base(`, "lock": {}`) + `, "failure": ` + caught("AccessDenied", stageCause(t, "AccessDenied", "m", "n")) + `}}`,
 			target:   target{"refused": ""},
-			want:     record.Document{Cause: stage.Cause{Stage: "Network", Code: "AccessDenied", Message: "m", Next: "n"}, Exists: []string{"unknown: AccessDenied: cannot assume the role"}},
+			want:     record.Document{Cause: stage.Cause{Stage: "Network", Code: "AccessDenied", Message: "m", Next: "n"}, LeftBehind: "unknown", Exists: []string{"unknown: AccessDenied: cannot assume the role"}},
 			rows:     []string{key + " " + at},
 			released: true,
 		},
@@ -402,8 +458,8 @@ func TestFailure(t *testing.T) {
 			if err := json.Unmarshal([]byte(tc.input), &in); err != nil {
 				t.Fatal(err)
 			}
-			db, held := &table{}, &locks{}
-			got, err := record.NewFailure(tc.target, record.NewHistory(db, "t"), held).Run(t.Context(), in)
+			db, held, told := &table{}, &locks{}, &events{}
+			got, err := record.NewFailure(tc.target, tc.target.remains, record.NewHistory(db, "t"), held, told.bus()).Run(t.Context(), in)
 			if code := fault.CodeOf(err); code != tc.code {
 				t.Fatalf("%s: got %q (%v), want %q", tc.reason, code, err, tc.code)
 			}
@@ -430,11 +486,25 @@ func TestFailure(t *testing.T) {
 			if diff := cmp.Diff(tc.want, document); diff != "" {
 				t.Errorf("%s (-want +got):\n%s", tc.reason, diff)
 			}
+			detail := told.detail(t)
+			if want := either(tc.status, "FAILED"); detail["status"] != want {
+				t.Errorf("%s: the event has the status %v, want %s", tc.reason, detail["status"], want)
+			}
+			if failure, _ := detail["failure"].(map[string]any); failure["leftBehind"] != tc.want.LeftBehind {
+				t.Errorf("%s: the event tells of %v", tc.reason, failure)
+			}
 			if got.Error != string(tc.want.Code) {
 				t.Errorf("%s: error %q, want %q", tc.reason, got.Error, tc.want.Code)
 			}
 		})
 	}
+}
+
+func either(one, other string) string {
+	if one != "" {
+		return one
+	}
+	return other
 }
 
 // A rule's call comes after the execution's own record, and knows less.
@@ -450,8 +520,8 @@ func TestFailureRecordedBefore(t *testing.T) {
 		t.Fatal(err)
 	}
 	const at = "222222222222/eu-west-1/opa-dev execution#2026-11-22T10:00:00Z#" + execution
-	db, held := &table{rows: map[string]map[string]string{at: {"document": "the whole story"}}}, &locks{}
-	if _, err := record.NewFailure(target{}, record.NewHistory(db, "t"), held).Run(t.Context(), in); err != nil {
+	db, held, told := &table{rows: map[string]map[string]string{at: {"document": "the whole story"}}}, &locks{}, &events{}
+	if _, err := record.NewFailure(target{}, target{}.remains, record.NewHistory(db, "t"), held, told.bus()).Run(t.Context(), in); err != nil {
 		t.Fatal(err)
 	}
 	if db.rows[at]["document"] != "the whole story" || len(db.rows) != 1 {
@@ -459,6 +529,30 @@ func TestFailureRecordedBefore(t *testing.T) {
 	}
 	if len(held.released) != 1 {
 		t.Errorf("a lock that was left behind stays: %v", held.released)
+	}
+	if len(told.sent) != 0 {
+		t.Errorf("the execution told of its end, and now it is told again: %v", told.sent)
+	}
+}
+
+// Lambda calls the recorder again after an error. What it told of and what it wrote before is the same.
+func TestFailureRecordedByRuleTwice(t *testing.T) {
+	const input = `{"detail": {"executionArn": "` + execution + `", "status": "FAILED", "startDate": 1795341600000, "error": "States.Runtime", "input": "{\"name\": \"dev\", \"prefix\": \"opa\", \"awsAccountID\": \"222222222222\", \"awsRegion\": \"eu-west-1\", \"environmentRole\": \"arn:aws:iam::222222222222:role/r\", \"vpcConfiguration\": \"create_new\", \"apiAccess\": \"private\", \"nodeType\": \"FARGATE\"}"}}`
+	var in record.FailureInput
+	if err := json.Unmarshal([]byte(input), &in); err != nil {
+		t.Fatal(err)
+	}
+	db, told := &table{}, &events{code: "ThrottlingException"}
+	stage := record.NewFailure(target{}, target{}.remains, record.NewHistory(db, "t"), &locks{}, told.bus())
+	if _, err := stage.Run(t.Context(), in); fault.CodeOf(err) != "Throttled" {
+		t.Fatalf("got %v, want the throttled event", err)
+	}
+	told.code = ""
+	if _, err := stage.Run(t.Context(), in); err != nil {
+		t.Fatal(err)
+	}
+	if len(db.rows) != 1 || len(told.sent) != 1 {
+		t.Errorf("%d rows and %d events, want one of each", len(db.rows), len(told.sent))
 	}
 }
 
@@ -471,7 +565,7 @@ func TestOutcome(t *testing.T) {
 	if err := json.Unmarshal([]byte(`{"state": {"branches": [`+branch("Network")+`,`+branch("Identity")+`]}}`), &in); err != nil {
 		t.Fatal(err)
 	}
-	got, err := record.NewFailure(target{}, record.NewHistory(&table{}, "t"), &locks{}).Run(t.Context(), in)
+	got, err := record.NewFailure(target{}, target{}.remains, record.NewHistory(&table{}, "t"), &locks{}, (&events{}).bus()).Run(t.Context(), in)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -479,11 +573,49 @@ func TestOutcome(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var sent map[string]string
-	if err := json.Unmarshal(text, &sent); err != nil || sent["Error"] != "Internal" || sent["Cause"] == "" {
-		t.Errorf("Error %q and %d bytes of Cause (%v)", sent["Error"], len(sent["Cause"]), err)
+	// A Choice on what is not there would end the execution, so undo is always there.
+	var sent struct {
+		Error, Cause string
+		Undo         *bool `json:"undo"`
 	}
-	if len(sent["Cause"]) > 32_768 {
-		t.Errorf("the cause has %d characters", len(sent["Cause"]))
+	if err := json.Unmarshal(text, &sent); err != nil || sent.Error != "Internal" || sent.Cause == "" || sent.Undo == nil {
+		t.Errorf("Error %q and %d bytes of Cause (%v)", sent.Error, len(sent.Cause), err)
+	}
+	if len(sent.Cause) > 32_768 {
+		t.Errorf("the cause has %d characters", len(sent.Cause))
+	}
+}
+
+// A cause with more than there is room for names a part; the history and the event have all of it.
+func TestOutcomeOfALongList(t *testing.T) {
+	a := target{}
+	for i := range 1000 {
+		a[fmt.Sprintf("log group /aws/apps/opa-dev/namespace-%04d-%s", i, strings.Repeat("x", 80))] = ""
+	}
+	var in record.FailureInput
+	state := `{"state": {"execution": {"arn": "` + execution + `"}, "names": {"environment": "opa-dev"}, "failure": {"Error": "Failed", "Cause": ""}}}`
+	if err := json.Unmarshal([]byte(state), &in); err != nil {
+		t.Fatal(err)
+	}
+	db := &table{}
+	got, err := record.NewFailure(a, a.remains, record.NewHistory(db, "t"), &locks{}, (&events{}).bus()).Run(t.Context(), in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got.Cause) > 32_768 {
+		t.Errorf("the cause has %d characters", len(got.Cause))
+	}
+	var shown, kept record.Document
+	if err := json.Unmarshal([]byte(got.Cause), &shown); err != nil {
+		t.Fatal(err)
+	}
+	last := shown.Exists[len(shown.Exists)-1]
+	if want := fmt.Sprintf("and %d more", 1000-len(shown.Exists)+1); last != want {
+		t.Errorf("the list ends in %q, want %q", last, want)
+	}
+	for _, row := range db.rows {
+		if err := json.Unmarshal([]byte(row["document"]), &kept); err != nil || len(kept.Exists) != 1000 {
+			t.Errorf("the history has %d of 1000 (%v)", len(kept.Exists), err)
+		}
 	}
 }

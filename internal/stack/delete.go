@@ -30,6 +30,8 @@ type Removal struct {
 	Name, ID string
 	// RoleARN is the role that CloudFormation works with; empty leaves it the stack's own.
 	RoleARN string
+	// Retain are the logical ids of resources that stay.
+	Retain []string
 	// Execution and Since are one run, as in [Spec].
 	Execution string
 	Since     time.Time
@@ -138,7 +140,7 @@ func (e *Engine) Delete(ctx context.Context, r Removal) (environment.Change, err
 	if r.Name == "" || r.Execution == "" || r.Since.IsZero() {
 		return "", fault.New(fault.Internal, "deleting a stack needs a name, an execution and the time its state was entered, got %q, %q and %s", r.Name, r.Execution, r.Since)
 	}
-	d := &deletion{convergence: convergence{Engine: e, spec: Spec{Name: r.Name, RoleARN: r.RoleARN, Execution: r.Execution, Since: r.Since}}, yields: r.Yields}
+	d := &deletion{convergence: convergence{Engine: e, spec: Spec{Name: r.Name, RoleARN: r.RoleARN, Execution: r.Execution, Since: r.Since}}, yields: r.Yields, retain: r.Retain}
 	look := r.Name
 	if r.ID != "" {
 		// By name, a stack that somebody makes meanwhile would be taken for this one.
@@ -158,6 +160,7 @@ func (e *Engine) Delete(ctx context.Context, r Removal) (environment.Change, err
 type deletion struct {
 	convergence
 	yields bool
+	retain []string
 }
 
 // step does the next thing about the stack and reports whether it is gone.
@@ -172,8 +175,14 @@ func (d *deletion) step(ctx context.Context, live Description, found bool) (gone
 		d.change = environment.Deleted
 		return d.yielded(ctx, live)
 	case remove:
+		if ready, err := d.retained(ctx, live); err != nil || !ready {
+			return false, err
+		}
 		return false, d.remove(ctx, live, 0)
 	case removeAgain:
+		if ready, err := d.retained(ctx, live); err != nil || !ready {
+			return false, err
+		}
 		return false, d.again(ctx, live)
 	default: // newer than the table: a wrong guess could delete too much
 		return false, fault.New(fault.Failed, "stack %s is %s, which the provider does not know: %s", d.spec.Name, live.Status, live.Reason).

@@ -29,6 +29,7 @@ const (
 	kindCreate   kind = "create"
 	kindUpdate   kind = "update"
 	kindDelete   kind = "delete"
+	kindRetain   kind = "retain"
 	kindContinue kind = "continue"
 	kindRollback kind = "rollback"
 )
@@ -39,6 +40,7 @@ func (k kind) action() string {
 		kindCreate:   "cloudformation:CreateStack",
 		kindUpdate:   "cloudformation:UpdateStack",
 		kindDelete:   "cloudformation:DeleteStack",
+		kindRetain:   "cloudformation:UpdateStack",
 		kindContinue: "cloudformation:ContinueUpdateRollback",
 		kindRollback: "cloudformation:RollbackStack",
 	}[k]

@@ -57,6 +57,7 @@ func (d *DeleteStack) Run(ctx context.Context, in StackInput) (*environment.Remo
 	}
 	removal := stack.Removal{
 		Name: name, ID: in.State.Survey.StackID(name),
+		Retain:    retained(in.State.Request, in.State.Names, name),
 		Execution: in.State.Execution.ARN, Since: in.Entered,
 		// Who deletes the provider stack, as Harmonix does, waits for this execution: its deletion ends
 		// when this one has.

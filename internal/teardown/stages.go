@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
@@ -120,40 +121,57 @@ func NewSweepData(c target.Connector, recheck time.Duration) *SweepData {
 }
 
 // Run removes log groups, last of all since they are made anew for as long as something writes, and
-// schedules the deletion of the keys.
+// schedules the deletion of the keys. What the request keeps is looked for, so that it is said to be kept
+// only where it is.
 func (s *SweepData) Run(ctx context.Context, in stage.Input) (*environment.Removal, error) {
 	t, err := target.Connect(ctx, s.connector, in)
 	if err != nil {
 		return nil, err
 	}
-	c := cloudOf(t.Config, in.State.Names, in.State.Survey)
-	ended, err := lastEnd(ctx, t.Stacks, in.State.Names, in.State.Survey)
-	if err != nil {
-		return nil, err
-	}
-	sweep := newSweep()
-	err = stage.Poll(ctx, func(ctx context.Context) error {
-		quiet := time.Since(ended) >= s.recheck
-		if err := sweep.run(ctx, c.logs.groups); err != nil || quiet {
-			return err
+	r, sweep := in.State.Request, newSweep()
+	groups := cloudOf(t.Config, in.State.Names, in.State.Survey).logs.groups
+	if !r.Retains(environment.RetainLogs) {
+		if err := s.logs(ctx, t.Stacks, in.State, sweep, groups); err != nil {
+			return nil, err
 		}
-		return fault.New(fault.InProgress, "log groups are looked for again at %s, since AWS makes them anew for what arrives late",
-			ended.Add(s.recheck).UTC().Format(time.TimeOnly))
-	})
-	if err != nil {
-		return nil, err
 	}
 	section := sweep.section()
-	keys, changed, err := retire(ctx, kms.NewFromConfig(t.Config), in.State.Survey.KeyARNs)
+	table, err := keptTable(ctx, dynamodb.NewFromConfig(t.Config), in.State)
 	if err != nil {
 		return nil, err
 	}
-	if section.Kept = append(section.Kept, keys...); changed {
+	logs, err := keptLogs(ctx, groups, r)
+	if err != nil {
+		return nil, err
+	}
+	kept, rest := keptKeys(r, in.State.Survey)
+	keys, changed, err := retire(ctx, kms.NewFromConfig(t.Config), rest)
+	if err != nil {
+		return nil, err
+	}
+	section.Kept = slices.Concat(section.Kept, table, logs, kept, keys)
+	if changed {
 		section.Change = environment.Deleted
 	}
 	orphan, err := strayProvider(ctx, iam.NewFromConfig(t.Config), in.State.Survey.OIDCProviderARN)
 	section.Orphaned = append(section.Orphaned, orphan...)
 	return section, err
+}
+
+// logs removes log groups, and looks for them once more.
+func (s *SweepData) logs(ctx context.Context, stacks describer, state environment.State, sweep *sweep, groups finder) error {
+	ended, err := lastEnd(ctx, stacks, state.Names, state.Survey)
+	if err != nil {
+		return err
+	}
+	return stage.Poll(ctx, func(ctx context.Context) error {
+		quiet := time.Since(ended) >= s.recheck
+		if err := sweep.run(ctx, groups); err != nil || quiet {
+			return err
+		}
+		return fault.New(fault.InProgress, "log groups are looked for again at %s, since AWS makes them anew for what arrives late",
+			ended.Add(s.recheck).UTC().Format(time.TimeOnly))
+	})
 }
 
 // lastEnd is when the last of the stacks was gone whose parts write logs: the cluster, the kubectl

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
@@ -48,6 +49,9 @@ func (s *Survey) Run(ctx context.Context, in stage.Input) (*environment.Survey, 
 	if err != nil {
 		return nil, err
 	}
+	if err := checkRetain(ctx, t.Stacks, in.State); err != nil {
+		return nil, err
+	}
 	c := cloudOf(t.Config, in.State.Names, survey)
 	clusters := eks.NewFromConfig(t.Config)
 	capacity, err := c.otherCapacity(ctx, clusters, holds)
@@ -70,6 +74,12 @@ func (s *Survey) Run(ctx context.Context, in stage.Input) (*environment.Survey, 
 	}
 	survey.Leftovers, err = found(ctx, c.all())
 	return survey, err
+}
+
+// Remains lists what there is of an environment outside of its stacks: what controllers in its cluster
+// have made, and log groups.
+func Remains(ctx context.Context, cfg aws.Config, n environment.Names) ([]string, error) {
+	return found(ctx, cloudOf(cfg, n, nil).all())
 }
 
 // holdings are what the environment's stacks hold, by the stack's name.
@@ -139,6 +149,7 @@ func note(live stack.Description, resources []stack.Resource, survey *environmen
 		}
 	}
 	key(live.Outputs["KeyArn"])
+	first(&survey.AuditKeyARN, live.Outputs["KeyArn"])
 	key(live.Outputs["SecretsKeyArn"])
 	key(live.Parameters["SecretsKeyArn"])
 	first(&survey.TaggedSubnets, live.Parameters["TaggedSubnets"])

@@ -54,7 +54,9 @@ type choice struct {
 	IsPresent *bool
 	// StringEquals compares the variable with a text.
 	StringEquals *string
-	Next         string
+	// BooleanEquals compares it with true or false.
+	BooleanEquals *bool
+	Next          string
 }
 
 // read returns the text of a file of the repository.

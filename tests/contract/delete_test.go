@@ -75,7 +75,7 @@ func TestDeleteResultOfAnExecution(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			complete := record.NewCompleteDelete(record.NewHistory(forgetful{}, "table"), forgetful{})
+			complete := record.NewCompleteDelete(record.NewHistory(forgetful{}, "table"), forgetful{}, deaf())
 			result, err := complete.Run(t.Context(), tc.input)
 			if err != nil {
 				t.Fatalf("%s: %v", tc.reason, err)

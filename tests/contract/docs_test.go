@@ -35,6 +35,7 @@ func TestDocumentedJSON(t *testing.T) {
 		"result":   {reason: "a reader looks for its fields in a real one", check: decodesTo[record.Result]},
 		"function": {reason: "a reader copies it and invokes the kubectl function; tests/e2e does so too", check: invocable},
 		"answer":   {reason: "a reader looks for its fields in a real one", check: decodesTo[command.Result]},
+		"ended":    {reason: "a reader writes a rule for it", check: decodesTo[record.Ended]},
 		"cause":    {reason: "a reader looks for its fields in a real one", check: decodesTo[record.Document]},
 	}
 	for _, file := range documents(t) {
@@ -46,7 +47,7 @@ func TestDocumentedJSON(t *testing.T) {
 			kind, body := match[1], match[2]
 			c, ok := checks[kind]
 			if !ok {
-				t.Errorf("%s: a JSON block has the marker %q, want one of request, event, result, function, answer, cause:\n%s", file, kind, body)
+				t.Errorf("%s: a JSON block has the marker %q, want one of request, event, result, function, answer, ended, cause:\n%s", file, kind, body)
 				continue
 			}
 			c.found++

@@ -67,14 +67,14 @@ func uncalled() []string {
 // platformCalls are those that stages make in the platform account, with their own roles.
 func platformCalls() []string {
 	return []string{
-		"dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "lambda:GetFunction", "lambda:GetLayerVersion", "ssm:GetParameter",
+		"dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "events:PutEvents", "lambda:GetFunction", "lambda:GetLayerVersion", "ssm:GetParameter",
 		"states:DescribeExecution",
 	}
 }
 
 // actionOf gives a call of the SDK its name in policies, where that is another one.
 func actionOf(service, operation string) string {
-	if name, other := map[string]string{"sfn": "states", "elb": "elasticloadbalancing", "elbv2": "elasticloadbalancing", "cloudwatchlogs": "logs"}[service]; other {
+	if name, other := map[string]string{"sfn": "states", "elb": "elasticloadbalancing", "elbv2": "elasticloadbalancing", "cloudwatchlogs": "logs", "eventbridge": "events"}[service]; other {
 		service = name
 	}
 	switch action := service + ":" + operation; action {

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/harmonix-eks/environment-provider/internal/record"
 )
 
 // SAM adds no log permissions to the machine's role, and the first deployment fails without them
@@ -155,6 +157,40 @@ func TestEndedEvent(t *testing.T) {
 	}
 }
 
+// Each function that tells of an end sends it to the bus that requests come from, and may send to no other.
+func TestBusOfEnds(t *testing.T) {
+	tmpl := template(t)
+	const bus = "arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:event-bus/${EventBus}"
+	for id, f := range tmpl.functions() {
+		variables, _ := tmpl.property(f, "Environment").(map[string]any)
+		name := at(variables, "Variables", "EVENT_BUS")
+		sends := false
+		for _, s := range statements(f) {
+			if slices.Contains(list(s["Action"]), "events:PutEvents") {
+				sends = true
+				if got := at(s["Resource"], "Fn::Sub"); got != bus {
+					t.Errorf("%s: may send to %v, want %s", id, got, bus)
+				}
+			}
+		}
+		if told := name != nil; told != sends || told && ref(name) != "EventBus" {
+			t.Errorf("%s: has the bus %v and may send: %t", id, name, sends)
+		}
+	}
+}
+
+// What is told of an end must not be taken for a request: the machine would start itself.
+func TestEndIsNoRequest(t *testing.T) {
+	tmpl := template(t)
+	events, _ := at(stateMachine(t, tmpl), "Properties", "Events").(map[string]any)
+	for name, e := range events {
+		pattern := at(e, "Properties", "Pattern")
+		if slices.Contains(list(at(pattern, "source")), record.EventSource) || slices.Contains(list(at(pattern, "detail-type")), record.EventType) {
+			t.Errorf("%s: starts an execution for the end of one", name)
+		}
+	}
+}
+
 // watched are the queues that have an alarm.
 func watched(tmpl samTemplate) []string {
 	var queues []string
@@ -172,7 +208,8 @@ func watched(tmpl samTemplate) []string {
 // Every variable that a function reads has to be given to it: without it the function does not start.
 func TestVariables(t *testing.T) {
 	want := map[string][]string{
-		"LockFunction": {"TABLE"}, "CompleteFunction": {"TABLE"}, "CompleteDeleteFunction": {"TABLE"}, "RecordFailureFunction": {"TABLE"},
+		"LockFunction": {"TABLE"}, "CompleteFunction": {"TABLE", "EVENT_BUS"}, "CompleteDeleteFunction": {"TABLE", "EVENT_BUS"},
+		"RecordFailureFunction": {"TABLE", "EVENT_BUS"}, "PlanFunction": {"EVENT_BUS"},
 		"BootstrapFunction":     {"DELETE_HOOK_FUNCTION", "PLATFORM_ACCOUNT", "SETTLE_SECONDS", "STARTER_ROLE"},
 		"RegisterFunction":      {"STARTER_ROLE"},
 		"DrainFunction":         {"DRAIN_SECONDS"},

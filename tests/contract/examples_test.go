@@ -72,7 +72,7 @@ func named(t *testing.T, file string) map[string][4]string {
 	return found
 }
 
-// Each example of a removal is one that tests/e2e/test_delete.py sends.
+// Each example of a removal is one that tests/e2e/test_delete.py or test_retain.py sends.
 func TestExamplesOfRemovals(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join("..", "..", "docs", "examples", "delete*.json"))
 	if err != nil || len(files) == 0 {
@@ -80,7 +80,7 @@ func TestExamplesOfRemovals(t *testing.T) {
 	}
 	for _, file := range files {
 		sent := fmt.Sprintf("example(%q", strings.TrimSuffix(filepath.Base(file), ".json"))
-		if !strings.Contains(string(read(t, "tests/e2e/test_delete.py")), sent) {
+		if !strings.Contains(string(read(t, "tests/e2e/test_delete.py"))+string(read(t, "tests/e2e/test_retain.py")), sent) {
 			t.Errorf("no end-to-end test has %s", sent)
 		}
 	}

@@ -42,24 +42,25 @@ func TestWalkReadsEveryPath(t *testing.T) {
 type way struct {
 	operation string
 	failing   []string
+	undoing   bool
 }
 
 func (w way) walk(t *testing.T, m machine) (end string, output any, err error) {
 	t.Helper()
-	return (&walker{operation: w.operation, failing: w.failing}).run(m, decoded(t, `"whatever was sent"`))
+	return (&walker{operation: w.operation, failing: w.failing, undoing: w.undoing}).run(m, decoded(t, `"whatever was sent"`))
 }
 
 // walks are the ways: nothing fails, or one Task.
 func walks(t *testing.T) map[string]way {
 	t.Helper()
-	found := map[string]way{"apply": {"apply", nil}, "delete": {"delete", nil}}
+	found := map[string]way{"apply": {"apply", nil, false}, "delete": {"delete", nil, false}, "undo": {"apply", []string{"Access"}, true}}
 	for name := range definition(t).tasks() {
-		found[name] = way{"apply", []string{name}}
+		found[name] = way{"apply", []string{name}, false}
 		if _, removes := removing[name]; removes {
-			found[name] = way{"delete", []string{name}}
+			found[name] = way{"delete", []string{name}, false}
 		}
 		if name == "RecordFailure" {
-			found[name] = way{"apply", []string{"Access", name}}
+			found[name] = way{"apply", []string{"Access", name}, false}
 		}
 	}
 	return found

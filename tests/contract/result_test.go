@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/harmonix-eks/environment-provider/internal/environment"
@@ -39,7 +41,7 @@ func TestResultOfAnExecution(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			complete := record.NewComplete(record.NewHistory(forgetful{}, "table"), forgetful{})
+			complete := record.NewComplete(record.NewHistory(forgetful{}, "table"), forgetful{}, deaf())
 			result, err := complete.Run(t.Context(), tc.input)
 			if err != nil {
 				t.Fatalf("%s: %v", tc.reason, err)
@@ -116,11 +118,18 @@ func validate(t *testing.T, schemaFile string, text []byte) error {
 	return schema.Validate(value)
 }
 
+// deaf is a bus that nobody listens to.
+func deaf() *record.Bus { return record.NewBus(forgetful{}, "default", slog.New(slog.DiscardHandler)) }
+
 // forgetful is a table that keeps nothing, and the locks in it.
 type forgetful struct{}
 
 func (forgetful) PutItem(context.Context, *dynamodb.PutItemInput, ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error) {
 	return &dynamodb.PutItemOutput{}, nil
+}
+
+func (forgetful) PutEvents(context.Context, *eventbridge.PutEventsInput, ...func(*eventbridge.Options)) (*eventbridge.PutEventsOutput, error) {
+	return &eventbridge.PutEventsOutput{}, nil
 }
 
 func (forgetful) Release(context.Context, environment.Request, string) error { return nil }

@@ -33,10 +33,10 @@ var foreign = []string{
 var neverAtWork = map[string]string{
 	"Preflight": "only reads",
 	"Lock":      "one conditional write",
-	"Complete":  "writes two rows",
-	"Plan":      "calls nothing",
+	"Complete":  "writes two rows and sends an event",
+	"Plan":      "sends an event",
 
-	"CompleteDelete": "writes two rows",
+	"CompleteDelete": "writes two rows and sends an event",
 }
 
 func TestCodes(t *testing.T) {

@@ -68,6 +68,7 @@ func TestStagesAndStackTemplates(t *testing.T) {
 		"Bootstrap": {
 			reason: "shared by all environments: no tags and no service role", template: templates.Bootstrap, stack: "EKS-ENV-Bootstrap",
 			sends: map[string]string{"PlatformAccount": "111111111111"},
+			empty: map[string][]string{"MANAGED": {"Before"}, "FARGATE": {"Before"}},
 			run: func(c connector) func(context.Context, stage.Input) (any, error) {
 				c.cloud.beside = map[string]stackTemplate{"EKS-ENV-Bootstrap-DeleteHook": parsedTemplate(t, templates.DeleteHook)}
 				return section(bootstrap.New(c, masterCopy{}, bootstrapOptions()).Run)

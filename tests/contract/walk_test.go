@@ -29,7 +29,6 @@ import (
 	"github.com/harmonix-eks/environment-provider/internal/lock"
 	"github.com/harmonix-eks/environment-provider/internal/logging"
 	"github.com/harmonix-eks/environment-provider/internal/network"
-	"github.com/harmonix-eks/environment-provider/internal/plan"
 	"github.com/harmonix-eks/environment-provider/internal/preflight"
 	"github.com/harmonix-eks/environment-provider/internal/record"
 	"github.com/harmonix-eks/environment-provider/internal/stage"
@@ -67,7 +66,7 @@ func signatures() map[string]signature {
 		"Verify":        signatureOf((*verify.Stage).Run),
 		"Register":      signatureOf((*harmonix.Stage).Run),
 		"Complete":      signatureOf((*record.Complete).Run),
-		"Plan":          {in: reflect.TypeFor[stage.Input](), out: reflect.TypeFor[plan.Result]()},
+		"Plan":          signatureOf((*record.Plan).Run),
 		"Survey":        signatureOf((*teardown.Survey).Run),
 		"Drain":         signatureOf((*teardown.Drain).Run),
 		"SweepNetwork":  signatureOf((*teardown.SweepNetwork).Run),
@@ -138,7 +137,12 @@ func TestWalk(t *testing.T) {
 		// removes says that the request asks for a deletion.
 		removes bool
 		failed  []string
-		end     string
+		// undoes says that the first failure is undone.
+		undoes bool
+		// told are the stages of whose failure the recorder is told, if not all that failed: "again" stands
+		// for its being told of a removal that follows a failure.
+		told []string
+		end  string
 	}
 	cases := map[string]scenario{
 		"Succeeds":   {reason: "no stage fails", end: "Complete"},
@@ -149,7 +153,23 @@ func TestWalk(t *testing.T) {
 		"Removes":    {reason: "a deletion goes its own way", removes: true, end: "CompleteDelete"},
 		"Dismantles": {reason: "branches of a deletion end before it fails", removes: true, failed: []string{"DeleteKubectl", "DeleteAddonRoles", "DeleteEgress"}, end: "Failed"},
 		"Clears":     {reason: "as above", removes: true, failed: []string{"DeleteNetwork", "DeleteIdentity"}, end: "Failed"},
-		"Recorder":   {reason: "the recorder's own failure is said, not hidden", failed: []string{"Access", "RecordFailure"}, end: "FailedUnrecorded"},
+		"Undoes": {
+			reason: "what was made is removed, and the execution has failed all the same",
+			failed: []string{"Access"}, undoes: true, told: []string{"Access", "again"}, end: "Failed",
+		},
+		"UndoesBranches": {
+			reason: "as above, from the branches of a Parallel",
+			failed: []string{"Network", "Identity"}, undoes: true, told: []string{"Network", "Identity", "again"}, end: "Failed",
+		},
+		"UndoFails": {
+			reason: "a removal that fails is not undone, and no second failure hides the first",
+			failed: []string{"Access", "SweepData"}, undoes: true, told: []string{"Access", "again", "SweepData"}, end: "Failed",
+		},
+		"UndoFailsInBranches": {
+			reason: "as above, from the branches of a Parallel",
+			failed: []string{"Access", "DeleteKubectl", "DeleteEgress"}, undoes: true, told: []string{"Access", "again", "DeleteKubectl", "DeleteEgress"}, end: "Failed",
+		},
+		"Recorder": {reason: "the recorder's own failure is said, not hidden", failed: []string{"Access", "RecordFailure"}, end: "FailedUnrecorded"},
 	}
 	for name := range definition(t).tasks() {
 		if name != "RecordFailure" {
@@ -159,7 +179,7 @@ func TestWalk(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			w := &walker{failing: tc.failed, operation: "apply"}
+			w := &walker{failing: tc.failed, undoing: tc.undoes, operation: "apply"}
 			if tc.plans {
 				w.operation = "plan"
 			}
@@ -180,6 +200,9 @@ func TestWalk(t *testing.T) {
 				return
 			}
 			causes := slices.DeleteFunc(slices.Clone(tc.failed), func(s string) bool { return s == "RecordFailure" })
+			if tc.told != nil {
+				causes = tc.told
+			}
 			if diff := cmp.Diff(causes, w.recorded); diff != "" {
 				t.Errorf("%s: stages the recorder is told of (-want +got):\n%s", tc.reason, diff)
 			}
@@ -209,6 +232,8 @@ type walker struct {
 	operation string
 	// failing are the Task states that fail.
 	failing []string
+	// undoing says that the recorder has the first failure undone.
+	undoing bool
 	// recorded are the stages of whose failure the recorder is told.
 	recorded []string
 }
@@ -280,6 +305,9 @@ func (w *walker) task(name string, s state, document any) (after any, caught boo
 		request, _ := object["request"].(map[string]any)
 		request["operation"] = w.operation // which is never absent after preflight
 	}
+	if object, ok := result.(map[string]any); ok && name == "RecordFailure" && w.undoing {
+		w.undoing, object["undo"] = false, true
+	}
 	after, err = w.store(s.ResultPath, document, result)
 	return after, false, err
 }
@@ -315,6 +343,9 @@ func (w *walker) accept(name string, input any) error {
 		if in.State.Execution.ARN == "" {
 			return errors.New("the input has no execution")
 		}
+		if undone := in.State.Execution.Failure; undone != nil {
+			w.recorded = append(w.recorded, "again")
+		}
 		if in.State.Failure != nil {
 			w.recorded = append(w.recorded, in.State.Failure.Cause)
 		}
@@ -346,6 +377,10 @@ func (w *walker) pass(s state, document any) (any, error) {
 	built, err := build(s.Parameters, document)
 	if err != nil {
 		return nil, err
+	}
+	if at(built, "execution", "failure") != nil {
+		// A removal is to know nothing of what was made but what a look shows.
+		return w.store(s.ResultPath, document, built)
 	}
 	branches, _ := at(document, "branches").([]any)
 	for i, branch := range branches {
@@ -449,6 +484,13 @@ func choose(s state, document any) (string, error) {
 					return "", err // a Choice on what is not there ends an execution
 				}
 				if value == *test.StringEquals {
+					return c.Next, nil
+				}
+			case test.BooleanEquals != nil:
+				if err != nil {
+					return "", err
+				}
+				if value == *test.BooleanEquals {
 					return c.Next, nil
 				}
 			default:

@@ -74,15 +74,16 @@ def expected_path(scenario: Scenario, undisturbed: list[str]) -> list[str]:
     if scenario.state == "RecordFailure":
         # Something else has to fail first.
         before = expected_path(Scenario(OTHER, "Failed", False), undisturbed)
-        return sorted("FailedUnrecorded" if scenario.error and state == "Failed" else state for state in before)
+        # Nobody asks what is to be done after a failure that could not be recorded.
+        return sorted("FailedUnrecorded" if scenario.error and state == "Failed" else state for state in before if not (scenario.error and state == "Recorded"))
     if not scenario.error:
         return sorted(undisturbed)
     task = definition.tasks()[scenario.state]
     if task.parallel is None or task.join is None:
         before = undisturbed[: undisturbed.index(task.name) + 1]
-        return sorted([*before, "RecordFailure", "Failed"])
+        return sorted([*before, "RecordFailure", "Recorded", "Failed"])
     before = [s for s in undisturbed[: undisturbed.index(task.join) + 1] if s not in task.later]
-    return sorted([*before, f"{task.name}Failed", "RecordFailure", "Failed"])
+    return sorted([*before, f"{task.name}Failed", "RecordFailure", "Recorded", "Failed"])
 
 
 OTHER = "Access"

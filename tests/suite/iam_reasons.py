@@ -55,6 +55,7 @@ STATEMENTS = {
     "LookAtHarmonixRoles": "whether the roles of Harmonix that a request names are there; nothing but the role itself is read",
     "ReadDefaultRoles": "Harmonix' two roles, where a request does not name them",
     "WriteLockAndHistory": "one row for the lock, one for each execution",
+    "TellOfTheEnd": "an event for whoever waits for the execution, on the bus that requests come from",
     "SeeWhetherHolderRuns": "a lock whose execution is over may be taken",
     "ReadMasterCopy": "the code of the copies in target accounts",
     "StarterRole/StartDeletions": "the deletion of the environment whose provider stack is deleted",

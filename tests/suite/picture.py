@@ -20,6 +20,9 @@ README = ROOT / "README.md"
 # States that only move data or look at it are left out; arrows are drawn through them.
 _SHOWN = {"Task", "Parallel", "Fail"}
 
+# What stands at the arrow of a Choice that asks neither for the operation nor for a failed branch.
+_ASKED = {"Recorded": "a first creation, with onFailure delete", "Removed": "after a failure"}
+
 Machine = dict[str, Any]
 
 
@@ -56,7 +59,9 @@ def _elsewhere(machine: Machine) -> list[tuple[str, str, str]]:
     for name, state in machine["States"].items():
         after = machine["States"].get(state.get("Next"), {})
         if state["Type"] in _SHOWN and after.get("Type") == "Choice":
-            found += [(name, rule["StringEquals"], _shown(machine, rule["Next"])) for rule in after["Choices"] if "StringEquals" in rule]
+            asked = _ASKED.get(state["Next"], "")
+            rules = [(rule.get("StringEquals", asked), rule["Next"]) for rule in after["Choices"]]
+            found += [(name, label, _shown(machine, target)) for label, target in rules if label]
     return found
 
 
