@@ -52,10 +52,7 @@ func (c *Client) Apply(ctx context.Context, object *unstructured.Unstructured, o
 	case apierrors.IsNotFound(err) && version != "":
 		return "", fault.Wrap(fault.Conflict, err, "apply %s at resourceVersion %s", t, version)
 	case apierrors.IsNotFound(err):
-		made, err := c.applyServerSide(ctx, t, options)
-		if options.SkipValidation && mismatched(err) {
-			made, err = c.createClientSide(ctx, t, options)
-		}
+		made, err := c.put(ctx, t, nil, options)
 		if err != nil {
 			return "", t.fault(err, "apply %s")
 		}
@@ -80,10 +77,7 @@ func (c *Client) Apply(ctx context.Context, object *unstructured.Unstructured, o
 	if version != "" {
 		t.object.SetResourceVersion(live.GetResourceVersion())
 	}
-	applied, err := c.applyServerSide(ctx, t, options)
-	if options.SkipValidation && mismatched(err) {
-		applied, err = c.applyClientSide(ctx, t, live, options)
-	}
+	applied, err := c.put(ctx, t, live, options)
 	if err != nil {
 		return "", t.fault(err, "apply %s")
 	}
@@ -97,8 +91,21 @@ func (c *Client) Apply(ctx context.Context, object *unstructured.Unstructured, o
 // run that fails says nothing: some webhooks refuse it.
 func (c *Client) rehearse(ctx context.Context, t *target, live *unstructured.Unstructured, options WriteOptions) bool {
 	options.dryRun = []string{metav1.DryRunAll}
-	applied, err := c.applyServerSide(ctx, t, options)
+	applied, err := c.put(ctx, t, live, options)
 	return err == nil && len(changes(live, applied)) == 0
+}
+
+// put applies an object on the server's side, or as kubectl's client does where that cannot be. live is
+// nil when there is none yet.
+func (c *Client) put(ctx context.Context, t *target, live *unstructured.Unstructured, options WriteOptions) (*unstructured.Unstructured, error) {
+	applied, err := c.applyServerSide(ctx, t, options)
+	switch {
+	case !clientSideOnly(err, options):
+		return applied, err
+	case live == nil:
+		return c.createClientSide(ctx, t, options)
+	}
+	return c.applyClientSide(ctx, t, live, options)
 }
 
 // applyServerSide sends the object. dynamic's own Apply cannot carry the field validation.

@@ -14,9 +14,9 @@ import (
 	"github.com/harmonix-eks/environment-provider/internal/fault"
 )
 
-// applyClientSide applies as `kubectl apply --validate=false` does: by a three-way merge, of which the
-// API server drops what the kind does not have. A server-side apply cannot be made to do so: it needs
-// the schema to know who owns what, whatever the field validation.
+// applyClientSide applies as `kubectl apply` does: by a three-way merge, of which the API server drops
+// what the kind does not have, if that is not to be validated. A server-side apply cannot be made to do
+// so: it needs the schema, and one element for each key, to know who owns what, whatever the field validation.
 // https://kubernetes.io/docs/reference/using-api/api-concepts/#field-validation
 func (c *Client) applyClientSide(ctx context.Context, t *target, live *unstructured.Unstructured, options WriteOptions) (*unstructured.Unstructured, error) {
 	kind, patch, err := threeWay(t.object, live)
@@ -28,6 +28,7 @@ func (c *Client) applyClientSide(ctx context.Context, t *target, live *unstructu
 	err = c.do(ctx, transient, func(ctx context.Context) (err error) {
 		applied, err = t.Patch(ctx, t.object.GetName(), kind, patch, metav1.PatchOptions{
 			FieldManager:    clientSideManager,
+			DryRun:          options.dryRun,
 			FieldValidation: options.fieldValidation(),
 		})
 		return err
@@ -41,6 +42,7 @@ func (c *Client) createClientSide(ctx context.Context, t *target, options WriteO
 	err := c.do(ctx, transient, func(ctx context.Context) (err error) {
 		made, err = t.Create(ctx, t.object, metav1.CreateOptions{
 			FieldManager:    clientSideManager,
+			DryRun:          options.dryRun,
 			FieldValidation: options.fieldValidation(),
 		})
 		return err

@@ -92,9 +92,13 @@ func codeOf(err error) fault.Code {
 // types can be told from a passing failure: both are a 500 without a reason.
 const schemaMismatch = "failed to create typed patch object"
 
+// duplicateKeys is how server-side apply refuses a list with two elements of one key, such as two
+// variables of one name, which every other request may have.
+const duplicateKeys = "duplicate entries for key"
+
 // lastingTexts are of 500s that come from what was sent: of the schema, and of a Secret's data that
 // is not base64.
-var lastingTexts = []string{schemaMismatch, "failed to convert new object"}
+var lastingTexts = []string{schemaMismatch, duplicateKeys, "failed to convert new object"}
 
 // passingTexts are of 500s that time is known to cure: a webhook whose pods are not there yet, a
 // storage that changes its leader, an API server that starts or stops.
@@ -115,10 +119,13 @@ func mentions(answer apierrors.APIStatus, texts []string) bool {
 	return slices.ContainsFunc(texts, func(text string) bool { return strings.Contains(answer.Status().Message, text) })
 }
 
-// mismatched reports whether an error says that an object does not fit its kind's schema.
-func mismatched(err error) bool {
+// clientSideOnly reports whether an error is of an object that server-side apply cannot take where
+// kubectl's own apply can: one that does not fit its kind's schema, if that is not to be validated, and
+// one with elements of the same key.
+func clientSideOnly(err error, options WriteOptions) bool {
 	var status apierrors.APIStatus
-	return errors.As(err, &status) && mentions(status, []string{schemaMismatch})
+	return errors.As(err, &status) &&
+		(mentions(status, []string{duplicateKeys}) || options.SkipValidation && mentions(status, []string{schemaMismatch}))
 }
 
 // transient reports whether the same call may succeed a moment later.

@@ -48,7 +48,7 @@ func (c *Client) Plan(ctx context.Context, object *unstructured.Unstructured, op
 	live, err := c.get(ctx, t)
 	switch {
 	case apierrors.IsNotFound(err):
-		if _, err := c.applyServerSide(ctx, t, options); err != nil && !apierrors.IsNotFound(err) {
+		if _, err := c.put(ctx, t, nil, options); err != nil && !apierrors.IsNotFound(err) {
 			return planned, t.fault(err, "plan %s")
 		}
 		return planned, nil
@@ -59,7 +59,7 @@ func (c *Client) Plan(ctx context.Context, object *unstructured.Unstructured, op
 	if upToDate(t.object, live) == same {
 		return planned, nil
 	}
-	applied, err := c.applyServerSide(ctx, t, options)
+	applied, err := c.put(ctx, t, live, options)
 	if err != nil {
 		return planned, t.fault(err, "plan %s")
 	}

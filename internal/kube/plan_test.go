@@ -19,6 +19,7 @@ func TestLivePlan(t *testing.T) {
 	}
 	web := strings.ReplaceAll(deployment, "NAME", "web")
 	apply(t, client, kube.Created, web)
+	twice := strings.Replace(strings.ReplaceAll(deployment, "NAME", "twice"), `env: [{name: EMPTY, value: ""}]`, `env: [{name: TWICE, value: a}, {name: TWICE, value: b}]`, 1)
 	cases := []struct {
 		reason, text string
 		want         kube.Planned
@@ -27,6 +28,9 @@ func TestLivePlan(t *testing.T) {
 		{"as it is", web, kube.Planned{Object: "Deployment default/web", Change: kube.Unchanged}, true},
 		{"a field changes", strings.Replace(web, "replicas: 0", "replicas: 1", 1), kube.Planned{Object: "Deployment default/web", Change: kube.Updated, Details: []string{"spec.replicas"}}, true},
 		{"a field goes, which is a field with its default", strings.Replace(strings.Replace(web, "replicas: 0", "replicas: 1", 1), "  minReadySeconds: 5\n", "", 1), kube.Planned{Object: "Deployment default/web", Change: kube.Updated, Details: []string{"spec.minReadySeconds"}}, true},
+		{"a new object with a variable twice, which server-side apply refuses", twice, kube.Planned{Object: "Deployment default/twice", Change: kube.Created}, true},
+		{"as it is, twice", twice, kube.Planned{Object: "Deployment default/twice", Change: kube.Unchanged}, true},
+		{"a field changes beside the variable", strings.Replace(twice, "replicas: 0", "replicas: 1", 1), kube.Planned{Object: "Deployment default/twice", Change: kube.Updated, Details: []string{"spec.replicas"}}, true},
 		{"a new object", strings.ReplaceAll(deployment, "NAME", "other"), kube.Planned{Object: "Deployment default/other", Change: kube.Created}, true},
 		{"its namespace comes with the same manifest", "{apiVersion: v1, kind: ConfigMap, metadata: {name: a, namespace: later}}", kube.Planned{Object: "ConfigMap later/a", Change: kube.Created}, false},
 		{"its kind comes with a chart", "{apiVersion: example.com/v1, kind: Gadget, metadata: {name: a}}", kube.Planned{Object: "Gadget a", Change: kube.Created}, false},

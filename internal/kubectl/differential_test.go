@@ -129,9 +129,9 @@ func (s step) event(t *testing.T) string {
 	return string(text)
 }
 
-// TestLiveDifferential runs every request through the function and through kubectl, and compares the
-// outcomes and the objects.
-func TestLiveDifferential(t *testing.T) {
+// differentials reads the cases.
+func differentials(t *testing.T) []differential {
+	t.Helper()
 	text, err := os.ReadFile("testdata/differential.yaml")
 	if err != nil {
 		t.Fatal(err)
@@ -142,6 +142,27 @@ func TestLiveDifferential(t *testing.T) {
 	if err := yaml.Unmarshal(text, &file); err != nil {
 		t.Fatal(err)
 	}
+	return file.Cases
+}
+
+// At least 60 requests are sent both ways and the objects compared that result.
+func TestDifferentialCompares(t *testing.T) {
+	requests := 0
+	for _, tc := range differentials(t) {
+		for _, s := range tc.Steps {
+			if s.Request != "" && tc.Differs == "" {
+				requests++
+			}
+		}
+	}
+	if requests < 60 {
+		t.Errorf("%d requests are compared", requests)
+	}
+}
+
+// TestLiveDifferential runs every request through the function and through kubectl, and compares the
+// outcomes and the objects.
+func TestLiveDifferential(t *testing.T) {
 	server := kubetest.Start(t)
 	client, err := kube.NewClient(server.Config, kube.Options{Patience: 5 * time.Second})
 	if err != nil {
@@ -152,7 +173,7 @@ func TestLiveDifferential(t *testing.T) {
 		Connector: &connector{client: client},
 		Log:       slog.New(slog.DiscardHandler),
 	})}
-	for _, tc := range file.Cases {
+	for _, tc := range differentials(t) {
 		t.Run(tc.Name, func(t *testing.T) {
 			t.Parallel()
 			sides := map[string]string{"ours": "ours-" + strings.ToLower(tc.Name), "kubectl": "kubectl-" + strings.ToLower(tc.Name)}
