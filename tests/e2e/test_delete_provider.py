@@ -88,8 +88,9 @@ def deletion(cloud: Cloud, provider: Provider, world: World) -> Deletion:
     stack, apply = current(), provider.start(request)
     eventually(lambda: provider.holder(request) == apply, "the apply's lock")
     delete(backend)
+    # Before the apply makes the stack anew: the emulator forgets the old one then.
+    refused = [apply, *eventually(lambda: reasons(cloudformation, stack), "the refusal")]
     repaired = provider.wait(apply)
-    refused = [apply, *reasons(cloudformation, stack)]
     stack = current()
     with impatient(world, 1):
         delete(backend)
