@@ -45,7 +45,7 @@ func TestHook(t *testing.T) {
 		Request: environment.Request{
 			Operation: "apply", Prefix: "opa", Name: "dev", AccountID: "222222222222", Region: "us-east-1", ExternalID: "unguessable",
 			EnvironmentRole: "arn:aws:iam::222222222222:role/EKS-ENV-EnvironmentRole", VPCConfiguration: "use_existing", VPCID: "vpc-0123456789abcdef0",
-			APIAccess: "private", NodeType: "FARGATE", Tags: map[string]string{"a": strings.Repeat("x", 200)}, KubernetesVersion: "1.36",
+			APIAccess: "private", NodeType: "FARGATE", Tags: map[string]string{"a": strings.Repeat("x", 200)}, KubernetesVersion: "1.36", Retain: []string{"auditTable", "logs"},
 		},
 	}
 	got, err := harmonix.Options{StarterRoleARN: "arn:starter"}.Hook(state)
@@ -70,6 +70,9 @@ func TestHook(t *testing.T) {
 		if sent[field] != value {
 			t.Errorf("%s: got %v, want %v", field, sent[field], value)
 		}
+	}
+	if diff := cmp.Diff([]any{"auditTable", "logs"}, sent["retain"]); diff != "" {
+		t.Errorf("what the deletion keeps (-want +got):\n%s", diff)
 	}
 	state.Request.ExternalID = "another"
 	changed, err := harmonix.Options{StarterRoleARN: "arn:starter"}.Hook(state)
