@@ -60,8 +60,9 @@ test: linux ## Runs the whole test suite, setting up what is missing.
 	@$(CLOUD)/bin/python -m suite
 
 .PHONY: faults
-faults: ready ## Throws every fault at every state (minutes; `make test` has one for each state).
+faults: ready ## Throws every fault at every state, cuts off at every change (long; `make test` has one for each state and kind).
 	@FAULTS=all $(CLOUD)/bin/python -m pytest --quiet --no-header -p no:cacheprovider tests/faults
+	@FAULTS=all $(CLOUD)/bin/python -m pytest --quiet --no-header -p no:cacheprovider tests/resume
 
 .PHONY: sam-local
 sam-local: linux ## Runs the state machine with its stages in SAM local's containers, and each function by its event (needs Docker).

@@ -34,7 +34,7 @@ IN_PROGRESS = {
     "Register": 41,
     "Complete": ONCE,
     "Plan": ONCE,
-    "Survey": ONCE,
+    "Survey": 151,
     "Drain": 81,
     "DeleteKubectl": 231,
     "DeleteAddonRoles": 41,

@@ -9,6 +9,7 @@ from typing import Any
 
 from demo.cloud import ROOT
 from demo.execution import DEFINITION
+from faults import definition
 
 FOLDER = ROOT / "tests" / "events"
 
@@ -42,6 +43,11 @@ def result_paths() -> dict[str, str]:
         return found
 
     return walk(json.loads(DEFINITION.read_text()))
+
+
+def function(state: str) -> str:
+    """The logical id of the function that a state calls."""
+    return definition.tasks()[state].function
 
 
 def event(state: str, recorded: Recorded) -> Any:

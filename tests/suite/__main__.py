@@ -111,6 +111,7 @@ def main() -> int:
         ("local cloud", lambda: python("tests/localcloud/tests")),
         ("end to end", lambda: python("tests/e2e")),
         ("second interpreter and faults", lambda: python("tests/faults")),
+        ("resuming", lambda: python("tests/resume")),
         *long,
     ):
         print(f"== {title}", flush=True)

@@ -9,13 +9,14 @@ import pathlib
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import botocore.exceptions
 import botocore.session
 import pytest
 from botocore.config import Config
 
-from localcloud.proxy import Answer, Call, Cut, Delay, Proxy, Refuse, Rule
+from localcloud.proxy import Answer, Call, Cut, Delay, Hold, Proxy, Refuse, Result, Rule
 
 ARN = "arn:aws:lambda:us-east-1:111111111111:function:f"
 INVOKE = f"/2015-03-31/functions/{ARN}/invocations"
@@ -139,6 +140,26 @@ def test_function_answers_with_an_error(proxy: Proxy, upstream: Upstream) -> Non
     assert answer["FunctionError"] == "Unhandled"
     assert json.loads(answer["Payload"].read()) == {"errorType": "Transient", "errorMessage": "again"}
     assert upstream.seen == []
+
+
+def test_function_answers_with_what_the_call_says(proxy: Proxy, upstream: Upstream) -> None:
+    proxy.add(Rule(every, Result(lambda call: {"heard": json.loads(call.body)})))
+    answer = client(proxy, "lambda").invoke(FunctionName=ARN, Payload=b'"hello"')
+    assert "FunctionError" not in answer
+    assert json.loads(answer["Payload"].read()) == {"heard": "hello"}
+    assert upstream.seen == []
+
+
+def test_call_is_held_until_an_event(proxy: Proxy) -> None:
+    event = threading.Event()
+    proxy.add(Rule(every, Hold(event, Answer("Failed"))))
+    with ThreadPoolExecutor(1) as executor:
+        held = executor.submit(client(proxy, "lambda").invoke, FunctionName=ARN)
+        while not proxy.busy(every):
+            assert not held.done()
+        event.set()
+        assert held.result()["FunctionError"] == "Unhandled"
+    assert not proxy.busy(every)
 
 
 @pytest.mark.parametrize(("made", "calls"), [(False, 0), (True, 1)])

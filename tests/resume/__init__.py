@@ -1,0 +1,1 @@
+"""Provisioning that is cut off anywhere: the same request again comes to the same end."""
