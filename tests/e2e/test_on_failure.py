@@ -11,8 +11,8 @@ import pytest
 from demo.cloud import Cloud
 from e2e.ear import QUEUE, Ear, listening
 from e2e.provider import Execution, Provider, Request, example
-from e2e.roles import lesser_role, trusting
 from e2e.removal import deletion, traces
+from e2e.roles import lesser_role, trusting
 from e2e.world import World, eventually
 from localcloud import snapshot
 
