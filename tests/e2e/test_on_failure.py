@@ -124,3 +124,15 @@ def test_request_that_is_refused_is_told_of(provider: Provider, ear: Ear) -> Non
     (event,) = ear.of(refused.arn)
     assert (event["status"], event["failure"]["code"], event["failure"]["leftBehind"]) == ("FAILED", "InvalidRequest", "nothing")
     assert "environment" not in event
+
+
+@pytest.mark.matrix
+def test_creation_that_fails_late_is_removed(provider: Provider, world: World) -> None:
+    """With a cluster, nodes and a kubectl function: everything that a removal has to do."""
+    request = example("managed-nodes", name="late", cidr="10.65.0.0/24", onFailure="delete", chart={"version": "99.9.9"})
+    before = snapshot.take(world.layout)
+    cause = provider.run(request).failed("InvalidRequest")
+    assert (cause["stage"], cause["field"], cause["undo"]["status"], cause["leftBehind"]) == ("LoadBalancer", "/chart/version", "complete", "nothing")
+    stacks = {line.removeprefix("stack EKS-ENV-opa-late-") for line in cause["undo"]["removed"] if line.startswith("stack ")}
+    assert stacks == {"Kubectl", "AddonRoles", "Capacity", "Cluster", "Egress", "Network", "Identity"}
+    assert traces(before, snapshot.take(world.layout)) == []
