@@ -6,12 +6,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/client-go/rest"
 
 	"github.com/harmonix-eks/environment-provider/internal/fault"
 	"github.com/harmonix-eks/environment-provider/internal/helm"
@@ -102,6 +104,102 @@ func (l *live) lock(t *testing.T, release string, revision int, status string, s
 	l.server.Kubectl(t, "", "patch", "secret", name, "--type", "merge", "-p", string(patch))
 }
 
+// odd are objects that the API server stores otherwise than they are written.
+const odd = `
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: odd-deployment, creationTimestamp: null, labels: {}, annotations: {}}
+spec:
+  replicas: 0
+  minReadySeconds: 0
+  paused: false
+  selector: {matchLabels: {app: odd}}
+  template:
+    metadata: {labels: {app: odd}, creationTimestamp: null}
+    spec:
+      hostNetwork: false
+      nodeSelector: {}
+      affinity:
+      imagePullSecrets: []
+      tolerations: [{key: a, operator: Exists, effect: ""}]
+      volumes: [{name: scratch, emptyDir: {sizeLimit: 1024Mi}}, {name: config, configMap: {name: odd-message, optional: false}}]
+      containers:
+      - name: web
+        image: example.com/web:1
+        args: []
+        env: [{name: EMPTY, value: ""}, {name: TWICE, value: "1"}]
+        ports: [{containerPort: 80}, {containerPort: 80, protocol: UDP}]
+        securityContext: {allowPrivilegeEscalation: false, privileged: false}
+        livenessProbe: {httpGet: {path: /, port: 80}, initialDelaySeconds: 0}
+        resources: {limits: {cpu: 0.5, memory: 1024Mi}, requests: {cpu: "0.10"}}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: odd-service}
+spec: {selector: {app: odd}, ports: [{name: http, port: 80}, {name: dns, port: 53, targetPort: dns, protocol: UDP}]}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: odd-secret}
+stringData: {a: b, c: ""}
+---
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: odd-account}
+automountServiceAccountToken: false
+secrets: []
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: odd-role}
+rules: [{apiGroups: [""], resources: [pods], resourceNames: [], verbs: [get]}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: odd-binding}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: odd-role}
+subjects: [{kind: ServiceAccount, name: odd-account, namespace: default, apiGroup: ""}]
+---
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata: {name: odd-budget}
+spec: {maxUnavailable: 50%, selector: {matchLabels: {app: odd}}}
+---
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: {name: odd-scaler}
+spec:
+  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: odd-deployment}
+  minReplicas: 1
+  maxReplicas: 2
+  metrics: [{type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 80}}}]
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: odd-policy}
+spec: {podSelector: {}, ingress: [{ports: [{port: 80}], from: []}], egress: [], policyTypes: [Ingress]}
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingWebhookConfiguration
+metadata: {name: odd-webhook}
+webhooks:
+- name: odd.example.com
+  admissionReviewVersions: [v1]
+  sideEffects: None
+  failurePolicy: Ignore
+  clientConfig: {service: {name: odd-service, namespace: default, path: /}}
+  rules: [{apiGroups: [odd.example.com], apiVersions: [v1], operations: [CREATE], resources: [things]}]
+  objectSelector: {}
+---
+apiVersion: batch/v1
+kind: CronJob
+metadata: {name: odd-job}
+spec:
+  schedule: "0 0 1 1 *"
+  suspend: false
+  jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: [{name: a, image: "a:1", command: [a], resources: {}}]}}}}
+`
+
 // TestLive holds the package against a real API server.
 func TestLive(t *testing.T) {
 	server := kubetest.Start(t)
@@ -151,6 +249,34 @@ func TestLive(t *testing.T) {
 		server.Kubectl(t, "", "delete", "configmap", "one-message")
 		if diff := cmp.Diff([]string{"Release default/one updated"}, l.apply(t, "2.0.0", release)); diff != "" {
 			t.Errorf("an object is missing (-want +got):\n%s", diff)
+		}
+		for object, patch := range map[string]string{
+			"configmap/one-message": `{"data":{"message":"by hand","more":"kept"}}`,
+			"deployment/one":        `{"spec":{"replicas":0,"template":{"spec":{"containers":[{"name":"web","image":"example.com/other:1"}]}}}}`,
+		} {
+			server.Kubectl(t, "", "patch", object, "-p", patch)
+			want := "ConfigMap default/one-message has changed: data.message"
+			if strings.HasPrefix(object, "deployment") {
+				want = "Deployment default/one has changed: spec.replicas"
+			}
+			before := server.Writes(t)
+			planned, err := helm.New(client, helm.Options{}).Plan(t.Context(), l.chart(t, "2.0.0"), release)
+			if err != nil || len(planned) != 1 || !slices.Contains(planned[0].Details, want) {
+				t.Errorf("plan of a release with a changed %s: %v, %v", object, planned, err)
+			}
+			if diff := cmp.Diff(before, server.Writes(t)); diff != "" {
+				t.Errorf("the plan wrote (-want +got):\n%s", diff)
+			}
+			for _, change := range []string{"updated", "unchanged"} {
+				if diff := cmp.Diff([]string{"Release default/one " + change}, l.apply(t, "2.0.0", release)); diff != "" {
+					t.Errorf("%s was changed (-want +got):\n%s", object, diff)
+				}
+			}
+		}
+		held := l.message(t, "one") + server.Kubectl(t, "", "get", "deployment", "one", "-o", "jsonpath= {.spec.replicas} {.spec.template.spec.containers[0].image}") +
+			server.Kubectl(t, "", "get", "configmap", "one-message", "-o", "jsonpath= {.data.more}")
+		if diff := cmp.Diff("first 2.0.0 1 example.com/web:1 kept", held); diff != "" {
+			t.Errorf("what was changed is not set back (-want +got):\n%s", diff)
 		}
 		release.Values = map[string]any{"message": "second"}
 		l.apply(t, "2.0.0", release)
@@ -258,7 +384,74 @@ func TestLive(t *testing.T) {
 			t.Errorf("uninstall: %s", err)
 		}
 	})
+	t.Run("NoDrift", func(t *testing.T) {
+		// What the API server writes in another way, completes or drops is no drift.
+		chart := helmtest.Web("1.0.0")
+		chart.Name = "odd"
+		chart.Files["templates/odd.yaml"] = odd
+		loaded, err := l.charts.Load(t.Context(), helm.Source{Chart: "odd", Repository: helmtest.Repository(t, chart).URL})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []kube.Change{kube.Created, kube.Unchanged, kube.Unchanged} {
+			results, err := helm.New(client, helm.Options{}).Apply(t.Context(), loaded, helm.Release{Name: "odd", Namespace: "default"})
+			if err != nil || len(results) != 1 || results[0].Change != want {
+				t.Fatalf("%v, %v; want %s", results, err, want)
+			}
+		}
+		// Others' additions stay.
+		server.Kubectl(t, "", "label", "service", "odd-service", "by=hand")
+		if results, err := helm.New(client, helm.Options{}).Apply(t.Context(), loaded, helm.Release{Name: "odd", Namespace: "default"}); err != nil || results[0].Change != kube.Unchanged {
+			t.Errorf("after an addition: %v, %v", results, err)
+		}
+	})
+	t.Run("ForbiddenUninstall", func(t *testing.T) {
+		l.apply(t, "1.0.0", helm.Release{Name: "kept", Namespace: "default"})
+		server.Kubectl(t, "", "create", "role", "looks", "--verb=get,list", "--resource=configmaps,deployments.apps")
+		server.Kubectl(t, "", "create", "role", "records", "--verb=*", "--resource=secrets")
+		for _, role := range []string{"looks", "records"} {
+			server.Kubectl(t, "", "create", "rolebinding", role, "--role="+role, "--user=looker")
+		}
+		config := rest.CopyConfig(server.Config)
+		config.Impersonate.UserName = "looker"
+		looker, err := kube.NewClient(config, kube.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		change, err := helm.New(looker, helm.Options{}).Uninstall(t.Context(), helm.Release{Name: "kept", Namespace: "default"})
+		if fault.CodeOf(err) != fault.AccessDenied || change != "" || !strings.Contains(err.Error(), "kept-message") || time.Since(start) > 10*time.Second {
+			t.Errorf("after %s: %s, %v", time.Since(start), change, err)
+		}
+		if got := l.message(t, "kept"); got == "" {
+			t.Error("the object is gone")
+		}
+		if change, err := helm.New(client, helm.Options{}).Uninstall(t.Context(), helm.Release{Name: "kept", Namespace: "default"}); err != nil || change != kube.Deleted {
+			t.Errorf("by who may: %s, %v", change, err)
+		}
+		if got := l.message(t, "kept") + l.revisions(t, "kept"); got != "" {
+			t.Errorf("left: %s", got)
+		}
+	})
 	// These wait, and in parallel.
+	t.Run("HeldUninstall", func(t *testing.T) {
+		t.Parallel()
+		release := helm.Release{Name: "held", Namespace: "default", Wait: true, Timeout: 3 * time.Second}
+		l.apply(t, "1.0.0", helm.Release{Name: "held", Namespace: "default"})
+		server.Kubectl(t, "", "patch", "configmap", "held-message", "-p", `{"metadata":{"finalizers":["example.com/hold"]}}`)
+		_, err := helm.New(client, helm.Options{}).Uninstall(t.Context(), release)
+		if f := fault.As(err); f.Code != fault.Failed || !strings.Contains(f.Message, "not gone after 3s: ConfigMap default/held-message") || !strings.Contains(f.Next, "finalizer") {
+			t.Errorf("an object is held: %v", err)
+		}
+		server.Kubectl(t, "", "patch", "configmap", "held-message", "-p", `{"metadata":{"finalizers":null}}`)
+		// All was deleted, and Helm has no record any more of what it waited for in vain.
+		if change, err := helm.New(client, helm.Options{}).Uninstall(t.Context(), release); err != nil || change != kube.Unchanged {
+			t.Errorf("after its finalizer is gone: %s, %v", change, err)
+		}
+		if got := l.message(t, "held") + l.revisions(t, "held"); got != "" {
+			t.Errorf("left: %s", got)
+		}
+	})
 	t.Run("NotReady", func(t *testing.T) {
 		t.Parallel()
 		release := helm.Release{Name: "stuck", Namespace: "default", Wait: true, Timeout: 3 * time.Second, Values: nowhere()}

@@ -12,7 +12,7 @@ import (
 )
 
 // Plan says what Apply would do to a release and, with UpgradeCRDs, to each of the chart's
-// CustomResourceDefinitions. It only reads.
+// CustomResourceDefinitions. It changes nothing.
 func (c *Client) Plan(ctx context.Context, chart *Chart, wanted Release) ([]kube.Planned, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -36,7 +36,7 @@ func (c *Client) Plan(ctx context.Context, chart *Chart, wanted Release) ([]kube
 		return nil, err
 	}
 	release := kube.Planned{Object: "Release " + wanted.Namespace + "/" + wanted.Name, Change: kube.Updated}
-	same, err := o.unchanged(last)
+	same, err := o.unchanged(ctx, last)
 	switch {
 	case err != nil:
 		return nil, err
@@ -86,8 +86,8 @@ func (o *operation) differences(last *helmrelease.Release) []string {
 			all = append(all, "value "+key)
 		}
 	}
-	if len(all) == 1 {
-		all = append(all, "objects of it are missing")
+	if o.drift != "" {
+		all = append(all, o.drift)
 	}
 	return all
 }

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"reflect"
 	"strings"
 	"time"
 
@@ -16,7 +15,6 @@ import (
 	"helm.sh/helm/v3/pkg/chartutil"
 	helmrelease "helm.sh/helm/v3/pkg/release"
 	"helm.sh/helm/v3/pkg/storage/driver"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
@@ -95,8 +93,8 @@ func New(cluster *kube.Client, options Options) *Client {
 // Apply makes a release what is wanted, and says what that took: of the release and, with
 // UpgradeCRDs, of each CustomResourceDefinition.
 //
-// A release whose deployed revision has the same chart and values, and whose objects exist, is left
-// alone, though waited for when Wait asks for that. Otherwise it is installed or upgraded, and that
+// A release whose deployed revision has the same chart and values, and whose objects are as it made them,
+// is left alone, though waited for when Wait asks for that. Otherwise it is installed or upgraded, and that
 // again while the failure is one that time cures. A release that an operation left locked is
 // recovered first, once that operation cannot be alive any more; until then the error is InProgress.
 func (c *Client) Apply(ctx context.Context, chart *Chart, wanted Release) ([]kube.Result, error) {
@@ -159,13 +157,15 @@ type operation struct {
 	timeout, limit time.Duration
 	config         *action.Configuration
 	journal        *journal
+	// drift says what of a deployed revision is not as it was made.
+	drift string
 }
 
 // begin makes a new configuration, with nothing cached, and shares out the time that is left now: what
 // was tried or recovered before has taken some.
 func (o *operation) begin(ctx context.Context) (err error) {
 	o.timeout, o.limit = limits(ctx, o.wanted)
-	o.journal = &journal{}
+	o.journal, o.drift = &journal{}, ""
 	o.config, err = configuration(ctx, o.cluster, o.wanted.Namespace, o.journal)
 	return err
 }
@@ -206,7 +206,7 @@ func (o *operation) converge(ctx context.Context, last *helmrelease.Release) (ku
 
 // attempt finds out what there is to do, and does it once.
 func (o *operation) attempt(ctx context.Context, last *helmrelease.Release) (kube.Change, error) {
-	same, err := o.unchanged(last)
+	same, err := o.unchanged(ctx, last)
 	if err != nil {
 		return "", err
 	}
@@ -225,36 +225,6 @@ func (o *operation) attempt(ctx context.Context, last *helmrelease.Release) (kub
 		return kube.Created, o.install(ctx, last, content)
 	}
 	return kube.Updated, o.upgrade(ctx, last, content)
-}
-
-// unchanged reports whether the deployed revision is what is wanted. It only reads.
-func (o *operation) unchanged(last *helmrelease.Release) (bool, error) {
-	if last == nil || last.Info.Status != helmrelease.StatusDeployed || last.Chart == nil || last.Chart.Metadata == nil {
-		return false, nil
-	}
-	if last.Chart.Metadata.Name != o.chart.Name || last.Chart.Metadata.Version != o.chart.Version || !marked(last, o.chart.digest) {
-		return false, nil
-	}
-	if len(o.wanted.Values) > 0 && !reflect.DeepEqual(o.wanted.Values, last.Config) {
-		return false, nil
-	}
-	client, ok := o.config.KubeClient.(*lenient)
-	if !ok {
-		return false, nil
-	}
-	objects, err := client.Client.Build(bytes.NewBufferString(last.Manifest), false)
-	if err != nil {
-		// Such as a kind that is gone; an upgrade knows better what to say of it.
-		return false, nil
-	}
-	for _, object := range objects {
-		if err := object.Get(); apierrors.IsNotFound(err) {
-			return false, nil
-		} else if err != nil {
-			return false, err
-		}
-	}
-	return true, nil
 }
 
 // await waits for the objects of a release that is left alone.

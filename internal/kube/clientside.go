@@ -19,7 +19,7 @@ import (
 // so: it needs the schema, and one element for each key, to know who owns what, whatever the field validation.
 // https://kubernetes.io/docs/reference/using-api/api-concepts/#field-validation
 func (c *Client) applyClientSide(ctx context.Context, t *target, live *unstructured.Unstructured, options WriteOptions) (*unstructured.Unstructured, error) {
-	kind, patch, err := threeWay(t.object, live)
+	kind, patch, err := threeWay(lastApplied(live), t.object, live)
 	if err != nil {
 		// The error can quote both objects.
 		return nil, fault.New(fault.Failed, "apply %s: it cannot be merged with the object that exists", t)
@@ -52,7 +52,7 @@ func (c *Client) createClientSide(ctx context.Context, t *target, options WriteO
 
 // threeWay makes the patch from what was applied last, what is wanted and what there is: strategic for
 // the kinds that Kubernetes brings, and by plain JSON for others.
-func threeWay(wanted, live *unstructured.Unstructured) (types.PatchType, []byte, error) {
+func threeWay(before []byte, wanted, live *unstructured.Unstructured) (types.PatchType, []byte, error) {
 	modified, err := json.Marshal(wanted.Object)
 	if err != nil {
 		return "", nil, err
@@ -61,7 +61,6 @@ func threeWay(wanted, live *unstructured.Unstructured) (types.PatchType, []byte,
 	if err != nil {
 		return "", nil, err
 	}
-	before := lastApplied(live)
 	typed, err := scheme.Scheme.New(wanted.GroupVersionKind())
 	if err != nil {
 		patch, err := jsonmergepatch.CreateThreeWayJSONMergePatch(before, modified, current)
