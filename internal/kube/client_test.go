@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/rest"
 
@@ -186,5 +187,42 @@ func TestListsOfARequestAreBounded(t *testing.T) {
 		if _, err := request.Get(t.Context(), "secrets", "shop", "large"); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// A dry run that fails says nothing of an object, and is not waited for.
+func TestDrift(t *testing.T) {
+	const path = "/api/v1/namespaces/shop/configmaps/a"
+	fake := kubetest.NewFake(t)
+	client := newClient(t, fake.Config())
+	wanted := object(t, "{apiVersion: v1, kind: ConfigMap, metadata: {name: a, namespace: shop}, data: {k: v}}")
+	if _, err := client.Drift(t.Context(), wanted); !apierrors.IsNotFound(err) {
+		t.Errorf("of what is gone: %v", err)
+	}
+	cases := map[string]struct {
+		reason, live string
+		answer       *kubetest.Answer
+		want         []string
+		requests     int
+	}{
+		"Same":    {"nothing is asked", `{"k":"v","other":"kept"}`, nil, nil, 1},
+		"Changed": {"a dry run tells", `{"k":"w"}`, nil, []string{"data.k"}, 2},
+		"Webhook": {"which a webhook may refuse", `{"k":"w"}`, &kubetest.Answer{Status: http.StatusInternalServerError, Message: "failed calling webhook"}, nil, 2},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			fake.Put(path, `{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a","namespace":"shop"},"data":`+tc.live+`}`)
+			if tc.answer != nil {
+				fake.Answer("PATCH "+path, *tc.answer)
+			}
+			fake.Requests()
+			got, err := client.Drift(t.Context(), wanted)
+			if diff := cmp.Diff(tc.want, got); diff != "" || err != nil {
+				t.Errorf("%s: %v (-want +got):\n%s", tc.reason, err, diff)
+			}
+			if asked := fake.Requests(); len(asked) != tc.requests {
+				t.Errorf("%s: %s", tc.reason, asked)
+			}
+		})
 	}
 }

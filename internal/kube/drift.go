@@ -34,13 +34,10 @@ func (c *Client) Drift(ctx context.Context, object *unstructured.Unstructured) (
 	if err != nil || kind != types.StrategicMergePatchType || string(patch) == "{}" {
 		return nil, nil //nolint:nilerr // what cannot be merged is not set back
 	}
-	var merged *unstructured.Unstructured
-	err = c.do(ctx, transient, func(ctx context.Context) (err error) {
-		merged, err = t.Patch(ctx, t.object.GetName(), kind, patch, metav1.PatchOptions{
-			FieldManager: helmManager,
-			DryRun:       []string{metav1.DryRunAll},
-		})
-		return err
+	// Once: a webhook that does not answer would be waited for, and an upgrade is not known to be needed.
+	merged, err := t.Patch(ctx, t.object.GetName(), kind, patch, metav1.PatchOptions{
+		FieldManager: helmManager,
+		DryRun:       []string{metav1.DryRunAll},
 	})
 	if err != nil {
 		return nil, nil //nolint:nilerr // some webhooks refuse dry runs
