@@ -111,7 +111,9 @@ class Lifetime:
     def refuse(self, point: Point) -> Execution:
         """Runs the request while a call is refused."""
         with self.without([point]):
-            return self.run()
+            ended = self.run()
+        self.pass_time()
+        return ended
 
     def obstruct(self, *obstacles_: tuple[str, str, str, int], **changes: Any) -> Execution:
         """Runs the request while operations on resources fail: each a stack, a logical id, the operation, and how many of it pass."""

@@ -38,8 +38,11 @@ def request(name: str, region: str) -> Request:
 
 
 def short(points: list[Point]) -> list[Point]:
-    """One point of each kind."""
-    return list({point.kind: point for point in reversed(points)}.values())[::-1]
+    """The first point of each kind, in their order."""
+    found: dict[str, Point] = {}
+    for point in points:
+        found.setdefault(point.kind, point)
+    return list(found.values())
 
 
 def dealt(points: list[Point]) -> dict[str, list[tuple[Point, str]]]:
