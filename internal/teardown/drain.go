@@ -43,7 +43,7 @@ func (d *Drain) Run(ctx context.Context, in stage.Input) (*environment.Drain, er
 		return nil, err
 	}
 	names, survey := in.State.Names, in.State.Survey
-	late := time.Since(in.Entered) > d.patience
+	late := func() bool { return time.Since(in.Entered) > d.patience }
 	reach, err := reachable(ctx, eks.NewFromConfig(t.Config), names, survey)
 	if err != nil {
 		return nil, err
@@ -54,12 +54,12 @@ func (d *Drain) Run(ctx context.Context, in stage.Input) (*environment.Drain, er
 	c := cloudOf(t.Config, names, survey)
 	err = stage.Poll(ctx, func(ctx context.Context) error {
 		if !done {
-			if reach, err = inside.attempt(ctx, late); err != nil {
+			if reach, err = inside.attempt(ctx, late()); err != nil {
 				return err
 			}
 			done = true
 		}
-		if err := s.run(ctx, c.exposed()...); !late || fault.CodeOf(err) != fault.InProgress {
+		if err := s.run(ctx, c.exposed()...); !late() || fault.CodeOf(err) != fault.InProgress {
 			return err
 		}
 		return nil
@@ -78,7 +78,8 @@ func (d *Drain) Run(ctx context.Context, in stage.Input) (*environment.Drain, er
 			"was still there %s after its deletion%s, and went with the cluster: what its controller has made outside of the cluster may be left",
 			inWords(d.patience), left.because())})
 	}
-	if !section.Reached && survey.StackID(names.ClusterStack) != "" && reach != noCluster {
+	// Without a function nobody was ever in the cluster, or a deletion before this one has drained it.
+	if !section.Reached && survey.StackID(names.ClusterStack) != "" && reach != noCluster && reach != noFunction {
 		section.Orphaned = append(section.Orphaned, environment.Leftover{
 			What: "cluster " + names.Cluster,
 			Why:  "was deleted without a look into it, because " + reach + ": what its controllers have made without the cluster's tags may be left",
@@ -87,7 +88,10 @@ func (d *Drain) Run(ctx context.Context, in stage.Input) (*environment.Drain, er
 	return section, nil
 }
 
-const noCluster = "there is no cluster"
+const (
+	noCluster  = "there is no cluster"
+	noFunction = "there is no kubectl function"
+)
 
 // reachable says why the cluster cannot be drained, empty if it can.
 func reachable(ctx context.Context, api clusterAPI, n environment.Names, survey *environment.Survey) (string, error) {
@@ -100,7 +104,7 @@ func reachable(ctx context.Context, api clusterAPI, n environment.Names, survey 
 	case !slices.Contains([]types.ClusterStatus{types.ClusterStatusActive, types.ClusterStatusUpdating}, out.Cluster.Status):
 		return fmt.Sprintf("the cluster is %s", out.Cluster.Status), nil
 	case survey.StackID(n.KubectlStack) == "":
-		return "there is no kubectl function", nil
+		return noFunction, nil
 	}
 	return "", nil
 }

@@ -161,6 +161,7 @@ type filled struct {
 	interfaces []types.NetworkInterface
 	instances  []types.Instance
 	groups     []types.SecurityGroup
+	endpoints  []types.VpcEndpoint
 	volumes    []types.Volume
 	deleted    []string
 	refuse     map[string]string
@@ -176,6 +177,10 @@ func (f *filled) DescribeInstances(context.Context, *ec2.DescribeInstancesInput,
 
 func (f *filled) DescribeSecurityGroups(context.Context, *ec2.DescribeSecurityGroupsInput, ...func(*ec2.Options)) (*ec2.DescribeSecurityGroupsOutput, error) {
 	return &ec2.DescribeSecurityGroupsOutput{SecurityGroups: f.groups}, nil
+}
+
+func (f *filled) DescribeVpcEndpoints(context.Context, *ec2.DescribeVpcEndpointsInput, ...func(*ec2.Options)) (*ec2.DescribeVpcEndpointsOutput, error) {
+	return &ec2.DescribeVpcEndpointsOutput{VpcEndpoints: f.endpoints}, nil
 }
 
 func (f *filled) DescribeVolumes(context.Context, *ec2.DescribeVolumesInput, ...func(*ec2.Options)) (*ec2.DescribeVolumesOutput, error) {
@@ -242,5 +247,43 @@ func TestForeignInVPC(t *testing.T) {
 		if diff := cmp.Diff(want[name], got); diff != "" {
 			t.Errorf("%s of others (-want +got):\n%s", name, diff)
 		}
+	}
+}
+
+// GuardDuty puts an endpoint and its group into a VPC by itself (row 6.14). Of a VPC of others they are
+// none of ours.
+func TestGuardDuty(t *testing.T) {
+	vpc := aws.String("vpc-1")
+	api := &filled{
+		endpoints: []types.VpcEndpoint{
+			{VpcEndpointId: aws.String("vpce-guard"), VpcId: vpc, Tags: tagList("GuardDutyManaged", "true")},
+			{VpcEndpointId: aws.String("vpce-mine"), VpcId: vpc}, {VpcEndpointId: aws.String("vpce-stack"), VpcId: vpc},
+			{VpcEndpointId: aws.String("vpce-far"), VpcId: aws.String("vpc-2"), Tags: tagList("GuardDutyManaged", "true")},
+		},
+		groups: []types.SecurityGroup{
+			{GroupId: aws.String("sg-guard"), VpcId: vpc, Tags: tagList("GuardDutyManaged", "true")},
+			{GroupId: aws.String("sg-eks"), VpcId: vpc, Tags: tagList("aws:eks:cluster-name", "opa-dev-cluster")},
+			{GroupId: aws.String("sg-far"), VpcId: aws.String("vpc-2"), Tags: tagList("GuardDutyManaged", "true")},
+		},
+	}
+	for name, tc := range map[string]struct {
+		vpc  string
+		want []string
+	}{
+		"Own":      {"vpc-1", []string{"VPC endpoint vpce-guard", "security group sg-guard", "security group sg-eks"}},
+		"Existing": {"", []string{"security group sg-eks"}},
+	} {
+		n := network{api: api, cluster: "opa-dev-cluster", vpc: tc.vpc}
+		got, err := found(t.Context(), []finder{n.endpoints, n.groups})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(tc.want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+	foreign, err := network{api: api, vpc: "vpc-1"}.foreignEndpoints(t.Context(), holdings{names.EgressStack: {{ID: "vpce-stack", Type: "AWS::EC2::VPCEndpoint"}}})
+	if diff := cmp.Diff([]string{"VPC endpoint vpce-mine"}, foreign); diff != "" || err != nil {
+		t.Errorf("of others (%v, -want +got):\n%s", err, diff)
 	}
 }

@@ -128,6 +128,9 @@ func (s *SweepData) Run(ctx context.Context, in stage.Input) (*environment.Remov
 	if err != nil {
 		return nil, err
 	}
+	if err := noneSince(ctx, t.Stacks, in.State.Names, in.State.Survey); err != nil {
+		return nil, err
+	}
 	r, sweep := in.State.Request, newSweep()
 	groups := cloudOf(t.Config, in.State.Names, in.State.Survey).logs.groups
 	if !r.Retains(environment.RetainLogs) {
@@ -172,6 +175,25 @@ func (s *SweepData) logs(ctx context.Context, stacks describer, state environmen
 		return fault.New(fault.InProgress, "log groups are looked for again at %s, since AWS makes them anew for what arrives late",
 			ended.Add(s.recheck).UTC().Format(time.TimeOnly))
 	})
+}
+
+// noneSince refuses to call a removal complete while there is a stack that was not there at its start:
+// the functions of an execution that was stopped go on for up to a minute.
+func noneSince(ctx context.Context, stacks describer, n environment.Names, survey *environment.Survey) error {
+	for _, name := range n.Stacks() {
+		if survey.StackID(name) != "" {
+			continue
+		}
+		_, found, err := stacks.Describe(ctx, name)
+		if err != nil {
+			return err
+		}
+		if found {
+			return fault.New(fault.Conflict, "stack %s was made during the deletion, by an execution that was stopped or by somebody else", name).
+				WithNext("start the same delete again: it goes on from here")
+		}
+	}
+	return nil
 }
 
 // lastEnd is when the last of the stacks was gone whose parts write logs: the cluster, the kubectl

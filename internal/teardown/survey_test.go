@@ -148,3 +148,20 @@ func TestLastEnd(t *testing.T) {
 		}
 	}
 }
+
+func TestNoneSince(t *testing.T) {
+	survey := &environment.Survey{Stacks: []environment.SurveyedStack{{Name: names.IdentityStack, ID: "id"}}}
+	for _, tc := range []struct {
+		reason string
+		stacks map[string]stack.Description
+		code   fault.Code
+	}{
+		{"all are gone", nil, ""},
+		{"one that was seen at the start is its own state's", map[string]stack.Description{names.IdentityStack: {}}, ""},
+		{"a function of a stopped execution was late", map[string]stack.Description{names.KubectlStack: {}}, fault.Conflict},
+	} {
+		if code := fault.CodeOf(noneSince(t.Context(), made{stacks: tc.stacks}, names, survey)); code != tc.code {
+			t.Errorf("%s: got %q", tc.reason, code)
+		}
+	}
+}

@@ -2,13 +2,35 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
-from e2e.provider import Request
+from e2e.provider import Execution, Provider, Request
 from localcloud import snapshot
+
+LIVES = {
+    "fargate": {"name": "removed", "cidr": "10.70.0.0/24"},
+    "managed-nodes": {"name": "cleared", "cidr": "10.71.0.0/24"},
+}
+"""The examples that are made and removed, and what is changed in them."""
 
 _SHARED = ("EKS-ENV-Bootstrap", "eks-env-artifacts-", "EKS-ENV-CloudFormation-", "EKS-ENV-DeleteHook")
 """What all environments of the account and region share, and what outlives them."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Life:
+    """Environments from before they were made until after they were removed, by the example's name."""
+
+    requests: dict[str, Request]
+    removed: dict[str, Execution]
+    before: snapshot.Snapshot
+    after: snapshot.Snapshot
+
+
+def together(provider: Provider, requests: list[Request]) -> list[Execution]:
+    """Executions that run side by side."""
+    return [provider.wait(arn) for arn in [provider.start(request) for request in requests]]
 
 
 def deletion(request: Request) -> Request:

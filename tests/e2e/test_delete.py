@@ -2,54 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import pytest
 
 from demo import given
 from demo.cloud import Cloud
-from e2e.provider import Execution, Provider, Request, example
-from e2e.removal import deletion, traces
+from e2e.provider import Provider, example
+from e2e.removal import LIVES, Life, deletion, together, traces
 from e2e.world import World
 from localcloud import snapshot
 
-_REQUESTS = {
-    "fargate": {"name": "removed", "cidr": "10.70.0.0/24"},
-    "managed-nodes": {"name": "cleared", "cidr": "10.71.0.0/24"},
-}
 
-
-@dataclasses.dataclass(frozen=True)
-class Life:
-    """Environments from before they were made until after they were removed, by the example's name."""
-
-    requests: dict[str, Request]
-    removed: dict[str, Execution]
-    before: snapshot.Snapshot
-    after: snapshot.Snapshot
-
-
-def together(provider: Provider, requests: list[Request]) -> list[Execution]:
-    """Executions that run side by side."""
-    return [provider.wait(arn) for arn in [provider.start(request) for request in requests]]
-
-
-@pytest.fixture(scope="module")
-def life(provider: Provider, world: World) -> Life:
-    """A Fargate environment and one with nodes, made and removed."""
-    requests = {name: example(name, **changes) for name, changes in _REQUESTS.items()}
-    world.target("ec2").describe_vpcs()  # MiniStack makes a region's default VPC when it is first asked for one
-    before = snapshot.take(world.layout)
-    for made in together(provider, list(requests.values())):
-        made.succeeded()
-    removed = together(provider, [deletion(request) for request in requests.values()])
-    return Life(requests, dict(zip(requests, removed, strict=True)), before, snapshot.take(world.layout))
-
-
-@pytest.mark.parametrize("kind", _REQUESTS)
+@pytest.mark.parametrize("kind", LIVES)
 def test_deletion_says_what_it_removed(life: Life, kind: str) -> None:
     result = life.removed[kind].succeeded().result
-    name = _REQUESTS[kind]["name"]
+    name = LIVES[kind]["name"]
     assert (result["status"], result["operation"], result["environment"]) == ("SUCCEEDED", "delete", f"opa-{name}")
     assert result["changed"] is True
     stacks = {line.removeprefix(f"stack EKS-ENV-opa-{name}-") for line in result["removed"] if line.startswith("stack ")}
@@ -73,19 +39,11 @@ def test_nothing_runs_after_it(provider: Provider, life: Life) -> None:
 
 def test_deleting_again_finds_nothing(provider: Provider, world: World, life: Life) -> None:
     before = snapshot.take(world.layout)
-    documented = example("delete", **_REQUESTS["fargate"])
+    documented = example("delete", **LIVES["fargate"])
     for execution in together(provider, [documented, deletion(life.requests["managed-nodes"])]):
         result = execution.succeeded().result
         assert (result["changed"], result["removed"], result["kept"], result["orphaned"]) == (False, [], [], [])
     assert traces(before, snapshot.take(world.layout)) == []
-
-
-def test_same_environment_is_made_again(provider: Provider, life: Life) -> None:
-    result = provider.run(life.requests["fargate"]).succeeded().result
-    changes = {stage["stage"]: stage["change"] for stage in result["stages"]}
-    made = ("Network", "Identity", "Cluster", "Egress", "DeployKubectl", "Access", "Capacity", "AddonRoles", "Register")
-    assert [changes[stage] for stage in made] == ["created"] * len(made)
-    assert result["findings"] == []
 
 
 def test_vpc_of_others_is_as_before(cloud: Cloud, provider: Provider, world: World) -> None:

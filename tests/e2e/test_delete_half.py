@@ -9,11 +9,13 @@ from collections.abc import Iterator
 
 import pytest
 
+from e2e.exposed import INGRESSES, expose
 from e2e.provider import Execution, Provider, Request, example
 from e2e.removal import deletion, traces
 from e2e.roles import lesser_role
 from e2e.world import World, eventually
 from localcloud import snapshot
+from localcloud.extension.eks.kube import KubeClient
 
 _OBSTACLE = "opa-failed-provisioning-role"
 
@@ -49,6 +51,7 @@ def remains(provider: Provider, world: World) -> Remains:
     assert provider.wait(started["unfinished"]).status == "FAILED"
     _take_vpc_away(world, "opa-failed")
     world.target("eks").delete_cluster(name="opa-clusterless-cluster")
+    expose(KubeClient(world.layout.clusters / "opa-unfinished-cluster" / "admin.kubeconfig"), INGRESSES, "stuck")
     requests["failed"] = example("fargate", name="failed", cidr="10.84.0.0/24")
     # Last of all, so that its stacks are still at work.
     _stop_when(provider, world, provider.start(requests["stopped"]), "EKS-ENV-opa-stopped-early-Cluster", "CREATE_IN_PROGRESS")
@@ -66,7 +69,15 @@ def test_never_made(remains: Remains) -> None:
 def test_failed_at_its_last_stages(remains: Remains) -> None:
     assert "Cluster CREATE_COMPLETE" in remains.found["unfinished"]
     assert not [line for line in remains.found["unfinished"] if line.startswith("Stack ")]
-    _clean(remains, "unfinished")
+    _clean(remains, "unfinished", "Ingress default/stuck")
+
+
+def test_finalizer_that_nobody_takes_away_is_waited_for_with_a_bound(remains: Remains) -> None:
+    result = remains.removed["unfinished"].succeeded().result
+    (why,) = (line["why"] for line in result["orphaned"])
+    assert "15 seconds" in why
+    assert "ingress.k8s.aws/resources" in why
+    assert "Ingress default/stuck" not in result["removed"]
 
 
 def test_stopped_while_its_stacks_moved(remains: Remains) -> None:
@@ -90,12 +101,12 @@ def test_nothing_is_left_of_any(remains: Remains) -> None:
     assert traces(remains.before, remains.after) == []
 
 
-def _clean(remains: Remains, name: str) -> None:
-    """Checks that a deletion has removed the stacks that were there, and left nothing but keys."""
+def _clean(remains: Remains, name: str, *orphaned: str) -> None:
+    """Checks that a deletion has removed the stacks that were there, and left nothing but keys, and says what it cannot know."""
     result = remains.removed[name].succeeded().result
     stacks = {line.rpartition("-")[2] for line in result["removed"] if line.startswith("stack ")}
     assert stacks >= {line.split()[0] for line in remains.found[name]}
-    assert result["orphaned"] == []
+    assert [line["what"] for line in result["orphaned"]] == list(orphaned)
     assert {kept["what"].split()[0] for kept in result["kept"]} <= {"KMS"}
 
 

@@ -11,16 +11,16 @@ from typing import Any
 
 import pytest
 
-from e2e.provider import Execution, Provider, Request, example
-from e2e.removal import deletion
+from e2e.exposed import INGRESSES, SERVICES, expose
+from e2e.provider import Execution, Provider, Request
+from e2e.removal import Life, deletion
 from e2e.world import World
 from localcloud import snapshot
-from localcloud.extension.eks.kube import KubeClient, KubeError
+from localcloud.extension.eks.kube import KubeClient
 
-_CLUSTER = "opa-littered-cluster"
+_CLUSTER = "opa-removed-cluster"
 _OTHER = "opa-elsewhere-cluster"
-_INGRESS = "/apis/networking.k8s.io/v1/namespaces/default/ingresses"
-_SERVICES = "/api/v1/namespaces/default/services"
+
 
 
 class Controller(threading.Thread):
@@ -41,7 +41,7 @@ class Controller(threading.Thread):
             for path, balancer in list(self._balancers.items()):
                 if "deletionTimestamp" in self._kube.get(path)["metadata"]:
                     stacks = self._world.stacks("222222222222")
-                    self.stacks.append({s["StackStatus"] for name, s in stacks.items() if name.startswith("EKS-ENV-opa-littered-")})
+                    self.stacks.append({s["StackStatus"] for name, s in stacks.items() if name.startswith("EKS-ENV-opa-removed-")})
                     real = self._kube.get("/apis/apps/v1/namespaces/kube-system/deployments/aws-load-balancer-controller")
                     self.deployments.append(real["status"]["readyReplicas"])
                     time.sleep(1.5)  # so that the stage has to look again
@@ -55,6 +55,7 @@ class Controller(threading.Thread):
 class Litter:
     """An environment with much beside its stacks, and its deletion."""
 
+    made: Execution
     refused: Execution
     stacks_after_refusal: dict[str, str]
     controller: Controller
@@ -63,7 +64,6 @@ class Litter:
     foreign: dict[str, Any]
     """What others have made, by what the result would call it, with the call that finds it."""
     removed: Execution
-    stuck: Execution
 
 
 def _tags(kind: str, **tags: str) -> list[dict[str, Any]]:
@@ -75,23 +75,20 @@ def _pairs(tags: dict[str, str]) -> list[dict[str, str]]:
 
 
 @pytest.fixture(scope="module")
-def litter(provider: Provider, world: World) -> Iterator[Litter]:
-    """Made, refused because of what others have put into it, littered, and removed."""
-    request = example("fargate", name="littered", cidr="10.90.0.0/24")
-    hanging = example("fargate", name="hanging", cidr="10.91.0.0/24")
-    made, stuck = [provider.wait(arn).succeeded() for arn in [provider.start(request), provider.start(hanging)]]
+def litter(provider: Provider, world: World, life: Life) -> Iterator[Litter]:
+    """Made again after its removal, refused because of what others have put into it, littered, and removed."""
+    request = life.requests["fargate"]
+    made = provider.run(request).succeeded()
     network = made.outputs("JoinFoundation")["network"]
     refused = _refused(provider, world, request, network)
-    left = {name: stack["StackStatus"] for name, stack in world.stacks("222222222222").items() if name.startswith("EKS-ENV-opa-littered-")}
+    left = {name: stack["StackStatus"] for name, stack in world.stacks("222222222222").items() if name.startswith("EKS-ENV-opa-removed-")}
     ours, balancers = _strewn(world, network)
     foreign = _of_others(world, network)
     kube = KubeClient(world.layout.clusters / _CLUSTER / "admin.kubeconfig")
-    controller = Controller(world, kube, {_expose(kube, _INGRESS, "web"): balancers[0], _expose(kube, _SERVICES, "api"): balancers[1]})
+    controller = Controller(world, kube, {expose(kube, INGRESSES, "web"): balancers[0], expose(kube, SERVICES, "api"): balancers[1]})
     ours |= {"Ingress default/web", "Service default/api"}
-    _expose(KubeClient(world.layout.clusters / "opa-hanging-cluster" / "admin.kubeconfig"), _INGRESS, "stuck")
     controller.start()
-    executions = [provider.wait(arn) for arn in [provider.start(deletion(request)), provider.start(deletion(hanging))]]
-    yield Litter(refused, left, controller, ours, foreign, *executions)
+    yield Litter(made, refused, left, controller, ours, foreign, provider.run(deletion(request)))
     ec2, elbv2 = world.target("ec2"), world.target("elbv2")
     for what in foreign:
         kind, _, identifier = what.rpartition(" ")
@@ -107,7 +104,7 @@ def litter(provider: Provider, world: World) -> Iterator[Litter]:
 def _refused(provider: Provider, world: World, request: Request, network: dict[str, Any]) -> Execution:
     """A deletion while others use the VPC, the cluster and a role; they have gone afterwards."""
     ec2, elbv2, eks, iam = (world.target(service) for service in ("ec2", "elbv2", "eks", "iam"))
-    subnet, role, policy = network["privateSubnetIds"][0], "opa-littered-pod-execution-role", "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore"
+    subnet, role, policy = network["privateSubnetIds"][0], "opa-removed-pod-execution-role", "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore"
     balancer = elbv2.create_load_balancer(Name="orders", Subnets=[subnet])["LoadBalancers"][0]["LoadBalancerArn"]
     group = ec2.create_security_group(GroupName="orders", Description="of another team", VpcId=network["vpcId"])["GroupId"]
     interface = ec2.create_network_interface(SubnetId=subnet, Description="orders")["NetworkInterface"]["NetworkInterfaceId"]
@@ -134,7 +131,7 @@ def _strewn(world: World, network: dict[str, Any]) -> tuple[set[str], list[str]]
     groups = [
         ec2.create_security_group(GroupName=name, Description="by a controller", VpcId=vpc, TagSpecifications=_tags("security-group", **tags))["GroupId"]
         for name, tags in (
-            ("k8s-traffic-littered", controller),
+            ("k8s-traffic-removed", controller),
             ("k8s-default-web", controller),
             ("k8s-elb-a0123456789abcdef0123456789abcdef", {f"kubernetes.io/cluster/{_CLUSTER}": "owned"}),
         )
@@ -183,25 +180,12 @@ def _of_others(world: World, network: dict[str, Any]) -> dict[str, Any]:
     return {f"volume {v}": None for v in volumes} | {f"target group {target}": None, f"security group {group}": None}
 
 
-def _expose(kube: KubeClient, path: str, name: str) -> str:
-    """An Ingress, or a Service of type LoadBalancer, with the controller's finalizer; its path."""
-    rule = {"http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": {"service": {"name": "web", "port": {"number": 80}}}}]}}
-    ingress = path == _INGRESS
-    body = {
-        "apiVersion": "networking.k8s.io/v1" if ingress else "v1",
-        "kind": "Ingress" if ingress else "Service",
-        "metadata": {"name": name, "finalizers": ["ingress.k8s.aws/resources" if ingress else "service.k8s.aws/resources"]},
-        "spec": {"rules": [rule]} if ingress else {"type": "LoadBalancer", "ports": [{"port": 80}], "selector": {"app": name}},
-    }
-    end = time.monotonic() + 10
-    while True:
-        try:
-            kube.request("POST", path, body)
-            return f"{path}/{name}"
-        except KubeError:
-            if time.monotonic() > end:
-                raise
-            time.sleep(0.2)
+def test_same_environment_is_made_again(litter: Litter) -> None:
+    result = litter.made.result
+    changes = {stage["stage"]: stage["change"] for stage in result["stages"]}
+    made = ("Network", "Identity", "Cluster", "Egress", "DeployKubectl", "Access", "Capacity", "AddonRoles", "Register")
+    assert [changes[stage] for stage in made] == ["created"] * len(made)
+    assert result["findings"] == []
 
 
 def test_what_others_use_is_refused_before_anything_is_removed(litter: Litter) -> None:
@@ -209,9 +193,9 @@ def test_what_others_use_is_refused_before_anything_is_removed(litter: Litter) -
     assert cause["stage"] == "Survey"
     for what in ("load balancer arn:aws:elasticloadbalancing", "loadbalancer/app/orders/", "(orders)", "network interface eni-", "Fargate profile orders"):
         assert what in cause["message"]
-    assert "AmazonSSMManagedInstanceCore of opa-littered-pod-execution-role" in cause["message"]
+    assert "AmazonSSMManagedInstanceCore of opa-removed-pod-execution-role" in cause["message"]
     assert f"aws eks delete-fargate-profile --cluster-name {_CLUSTER} --fargate-profile-name orders" in cause["next"]
-    assert "aws iam detach-role-policy --role-name opa-littered-pod-execution-role" in cause["next"]
+    assert "aws iam detach-role-policy --role-name opa-removed-pod-execution-role" in cause["next"]
     assert "nothing was removed so far" in cause["next"]
     assert len(litter.stacks_after_refusal) == 8
     assert {status for status in litter.stacks_after_refusal.values() if "DELETE" in status} == set()
@@ -249,13 +233,3 @@ def test_what_others_made_is_there_and_reported_where_it_concerns_the_environmen
     assert f"kubernetes.io/cluster/{_CLUSTER}" in orphaned[volume]
     assert f"aws ec2 delete-volume --volume-id {volume.removeprefix('volume ')}" in orphaned[volume]
     assert "aws elbv2 delete-target-group" in orphaned[target]
-
-
-def test_finalizer_that_nobody_takes_away_is_waited_for_with_a_bound(litter: Litter) -> None:
-    result = litter.stuck.succeeded().result
-    assert [line["what"] for line in result["orphaned"]] == ["Ingress default/stuck"]
-    (why,) = (line["why"] for line in result["orphaned"])
-    assert "15 seconds" in why
-    assert "ingress.k8s.aws/resources" in why
-    assert "stack EKS-ENV-opa-hanging-Cluster" in result["removed"]
-    assert "Ingress default/stuck" not in result["removed"]
