@@ -41,4 +41,4 @@ def _line(stage: Stage, now: datetime.datetime) -> str:
     status = stage.status()
     seconds = stage.seconds(now)
     took = f"{seconds:6.1f} s" if seconds is not None else ""
-    return f"  {_MARKS.get(status, '✓')} {stage.name:<14} {status:<10} {took}".rstrip()
+    return f"  {_MARKS.get(status, '✓')} {stage.name:<16} {status:<10} {took}".rstrip()
