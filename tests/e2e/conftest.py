@@ -21,7 +21,7 @@ from demo import deploy, given
 from demo.cloud import ROOT, Cloud
 from e2e import instance, slow
 from e2e.provider import Environment, Provider, Request, example
-from e2e.removal import LIVES, Life, deletion, together
+from e2e.removal import LIVES, Life, beforehand, deletion, together
 from e2e.world import World
 from localcloud import snapshot
 from localcloud.snapshot import Snapshot
@@ -106,8 +106,7 @@ def examples(provider: Provider, requests: dict[str, Request], before: Snapshot)
 def life(provider: Provider, world: World) -> Life:
     """A Fargate environment and one with nodes, made and removed."""
     requests = {name: example(name, **changes) for name, changes in LIVES.items()}
-    world.target("ec2").describe_vpcs()  # MiniStack makes a region's default VPC when it is first asked for one
-    before = snapshot.take(world.layout)
+    before = beforehand(world)
     for made in together(provider, list(requests.values())):
         made.succeeded()
     removed = together(provider, [deletion(request) for request in requests.values()])

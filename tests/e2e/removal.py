@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any
 
 from e2e.provider import Execution, Provider, Request
+from e2e.world import World
 from localcloud import snapshot
 
 LIVES = {
@@ -26,6 +27,13 @@ class Life:
     removed: dict[str, Execution]
     before: snapshot.Snapshot
     after: snapshot.Snapshot
+
+
+def beforehand(world: World) -> snapshot.Snapshot:
+    """The local cloud before something is made in it, with what MiniStack makes when it is first looked at."""
+    world.target("ec2").describe_vpcs()  # the region's default VPC
+    world.cloud.client("events").list_event_buses()  # the default bus
+    return snapshot.take(world.layout)
 
 
 def together(provider: Provider, requests: list[Request]) -> list[Execution]:

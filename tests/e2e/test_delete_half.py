@@ -11,7 +11,7 @@ import pytest
 
 from e2e.exposed import INGRESSES, expose
 from e2e.provider import Execution, Provider, Request, example
-from e2e.removal import deletion, traces
+from e2e.removal import beforehand, deletion, traces
 from e2e.roles import lesser_role
 from e2e.world import World, eventually
 from localcloud import snapshot
@@ -34,8 +34,7 @@ class Remains:
 @pytest.fixture(scope="module")
 def remains(provider: Provider, world: World) -> Remains:
     """One of each kind, made and removed side by side."""
-    world.target("ec2").describe_vpcs()  # MiniStack makes a region's default VPC when it is first asked for one
-    before = snapshot.take(world.layout)
+    before = beforehand(world)
     requests = {
         "never": example("fargate", name="never", cidr="10.80.0.0/24"),
         # Its last stages find no chart of this version.

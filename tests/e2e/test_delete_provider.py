@@ -16,7 +16,7 @@ import pytest
 from demo.cloud import Cloud
 from e2e.harmonix import Backend
 from e2e.provider import Environment, Execution, Provider, Request, example
-from e2e.removal import traces
+from e2e.removal import beforehand, traces
 from e2e.world import World, eventually
 from localcloud import snapshot
 
@@ -76,8 +76,7 @@ def rest(world: World, stack: str) -> str:
 def deletion(cloud: Cloud, provider: Provider, world: World) -> Deletion:
     """A Fargate environment whose provider stack is deleted: under an apply, by a hook with little time, then once more."""
     request = example("fargate", name="unprovided", cidr="10.71.0.0/24")
-    world.target("ec2").describe_vpcs()  # MiniStack makes a region's default VPC when it is first asked for one
-    before = snapshot.take(world.layout)
+    before = beforehand(world)
     environment = Environment(request, provider.run(request).succeeded())
     backend = Backend(cloud, environment)
     cloudformation = world.target("cloudformation")

@@ -11,7 +11,7 @@ import pytest
 from demo.cloud import Cloud
 from e2e.ear import QUEUE, Ear, listening
 from e2e.provider import Execution, Provider, Request, example
-from e2e.removal import deletion, traces
+from e2e.removal import beforehand, deletion, traces
 from e2e.roles import lesser_role, trusting
 from e2e.world import World, eventually
 from localcloud import snapshot
@@ -42,8 +42,7 @@ def request_(cloud: Cloud, world: World) -> Iterator[Request]:
 @pytest.fixture(scope="module")
 def undone(provider: Provider, world: World, ear: Ear, request_: Request) -> tuple[Execution, list[str]]:
     """A first creation that failed and was removed again, and what it left behind."""
-    world.target("ec2").describe_vpcs()  # MiniStack makes a region's default VPC when it is first asked for one
-    before = snapshot.take(world.layout)
+    before = beforehand(world)
     ended = provider.run(request_ | {"onFailure": "delete"})
     # What was told of it waits in the queue of these tests.
     return ended, [line for line in traces(before, snapshot.take(world.layout)) if QUEUE not in line]
