@@ -103,7 +103,7 @@ NAMES = ("struck-1", "struck-2", "struck-3", "rolled-back", "updated")
 def test_every_kind_of_point_is_there(undisturbed: tuple[Lifetime, list[Point], Snapshot, Snapshot]) -> None:
     _, points, *_ = undisturbed
     made = [point.target.rpartition("-")[2] for point in points if point.action == "CreateStack"]
-    assert sorted(made) == sorted([*PARTS, "Bootstrap"])
+    assert sorted(made) == sorted([*PARTS, "Bootstrap", "DeleteHook"])
     print(*points, sep="\n")
     kinds = {point.kind for point in points}
     assert {"helm POST pending-install", "helm PUT deployed"} <= kinds
