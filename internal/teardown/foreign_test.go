@@ -165,6 +165,8 @@ type filled struct {
 	volumes    []types.Volume
 	deleted    []string
 	refuse     map[string]string
+	// revoked are the rules that were taken away, "group names group".
+	revoked []string
 }
 
 func (f *filled) DescribeNetworkInterfaces(context.Context, *ec2.DescribeNetworkInterfacesInput, ...func(*ec2.Options)) (*ec2.DescribeNetworkInterfacesOutput, error) {
@@ -193,6 +195,20 @@ func (f *filled) DeleteSecurityGroup(_ context.Context, in *ec2.DeleteSecurityGr
 	}
 	f.deleted = append(f.deleted, *in.GroupId)
 	return &ec2.DeleteSecurityGroupOutput{}, nil
+}
+
+// A rule that names a group is what held it.
+func (f *filled) RevokeSecurityGroupIngress(_ context.Context, in *ec2.RevokeSecurityGroupIngressInput, _ ...func(*ec2.Options)) (*ec2.RevokeSecurityGroupIngressOutput, error) {
+	for _, rule := range in.IpPermissions {
+		if len(rule.IpRanges) > 0 {
+			f.revoked = append(f.revoked, *in.GroupId+" addresses")
+		}
+		for _, pair := range rule.UserIdGroupPairs {
+			f.revoked = append(f.revoked, *in.GroupId+" "+*pair.GroupId)
+			delete(f.refuse, *pair.GroupId)
+		}
+	}
+	return &ec2.RevokeSecurityGroupIngressOutput{}, nil
 }
 
 func tagList(pairs ...string) []types.Tag {

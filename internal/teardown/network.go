@@ -2,9 +2,7 @@ package teardown
 
 import (
 	"context"
-	"fmt"
 	"regexp"
-	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -116,93 +114,6 @@ func (n network) interfaces(ctx context.Context) ([]item, error) {
 		}
 	}
 	return items, nil
-}
-
-// groups finds the security groups of the load balancer controller and those that EKS leaves behind
-// (aws-traps.md, row 6.3). Those of a stack are the stack's.
-func (n network) groups(ctx context.Context) ([]item, error) {
-	var items []item
-	seen := map[string]bool{}
-	for _, filters := range n.groupFilters() {
-		input := &ec2.DescribeSecurityGroupsInput{Filters: filters}
-		for page := ec2.NewDescribeSecurityGroupsPaginator(n.api, input); page.HasMorePages(); {
-			out, err := page.NextPage(ctx)
-			if err != nil {
-				return nil, account.Classify(err, "list the security groups of cluster %s", n.cluster)
-			}
-			for _, g := range out.SecurityGroups {
-				id := aws.ToString(g.GroupId)
-				tags := tagsOf(g.Tags)
-				ours := ofCluster(n.cluster, tags) || tags[managedByGuardDuty] == "true" && aws.ToString(g.VpcId) == n.vpc
-				if _, ofStack := tags["aws:cloudformation:stack-id"]; seen[id] || ofStack || !ours {
-					continue
-				}
-				seen[id] = true
-				items = append(items, item{what: "security group " + id, remove: func(ctx context.Context) error { return n.removeGroup(ctx, g) }})
-			}
-		}
-	}
-	return items, nil
-}
-
-// removeGroup deletes a group, its own rules first: groups that name each other could not go otherwise.
-// A rule in a group of others is theirs to change.
-func (n network) removeGroup(ctx context.Context, g types.SecurityGroup) error {
-	if len(g.IpPermissions) > 0 {
-		_, err := n.api.RevokeSecurityGroupIngress(ctx, &ec2.RevokeSecurityGroupIngressInput{GroupId: g.GroupId, IpPermissions: g.IpPermissions})
-		if err != nil && !isGone(err) {
-			return err
-		}
-	}
-	if len(g.IpPermissionsEgress) > 0 {
-		_, err := n.api.RevokeSecurityGroupEgress(ctx, &ec2.RevokeSecurityGroupEgressInput{GroupId: g.GroupId, IpPermissions: g.IpPermissionsEgress})
-		if err != nil && !isGone(err) {
-			return err
-		}
-	}
-	_, err := n.api.DeleteSecurityGroup(ctx, &ec2.DeleteSecurityGroupInput{GroupId: g.GroupId})
-	if codeOf(err) != "DependencyViolation" {
-		return err
-	}
-	others, lookErr := n.naming(ctx, aws.ToString(g.GroupId))
-	if lookErr != nil || len(others) == 0 {
-		return err // an interface, which goes
-	}
-	return refusal{fmt.Sprintf("rules of %s, not the environment's, name it: take those rules away, then delete it with aws ec2 delete-security-group --group-id %s",
-		strings.Join(others, ", "), aws.ToString(g.GroupId))}
-}
-
-// naming lists the security groups of others whose rules name the group.
-func (n network) naming(ctx context.Context, group string) ([]string, error) {
-	var others []string
-	for _, filter := range []string{"ip-permission.group-id", "egress.ip-permission.group-id"} {
-		input := &ec2.DescribeSecurityGroupsInput{Filters: []types.Filter{{Name: &filter, Values: []string{group}}}}
-		for page := ec2.NewDescribeSecurityGroupsPaginator(n.api, input); page.HasMorePages(); {
-			out, err := page.NextPage(ctx)
-			if err != nil {
-				return nil, err
-			}
-			for _, g := range out.SecurityGroups {
-				id := aws.ToString(g.GroupId)
-				if id != group && admits(g, group) && !ofCluster(n.cluster, tagsOf(g.Tags)) && !slices.Contains(others, "security group "+id) {
-					others = append(others, "security group "+id)
-				}
-			}
-		}
-	}
-	return others, nil
-}
-
-// admits reports whether a rule of g names the group.
-func admits(g types.SecurityGroup, group string) bool {
-	for _, rule := range slices.Concat(g.IpPermissions, g.IpPermissionsEgress) {
-		for _, pair := range rule.UserIdGroupPairs {
-			if aws.ToString(pair.GroupId) == group {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // remains are the network interfaces that are left in the environment's VPC.
