@@ -50,6 +50,25 @@ func refuse(obstacles []obstacle) error {
 		WithNext("%s, then start the same delete again; nothing was removed so far", next)
 }
 
+// protection finds the cluster's protection from deletion: no template asks for it, so somebody has
+// switched it on, and it is theirs to switch off (aws-traps.md, row 1.16).
+func (c cloud) protection(ctx context.Context, api clusterAPI) ([]obstacle, error) {
+	out, err := api.DescribeCluster(ctx, &eks.DescribeClusterInput{Name: &c.names.Cluster})
+	if awsfault.ClusterMissing(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, account.Classify(err, "describe cluster %s", c.names.Cluster)
+	}
+	if !aws.ToBool(out.Cluster.DeletionProtection) {
+		return nil, nil
+	}
+	return []obstacle{{
+		what: "the deletion protection of " + c.names.Cluster, why: "EKS deletes no cluster that is protected, and somebody has switched on",
+		remedy: "aws eks update-cluster-config --name " + c.names.Cluster + " --no-deletion-protection",
+	}}, nil
+}
+
 // capacityAPI tells of a cluster's capacity.
 type capacityAPI interface {
 	ListNodegroups(context.Context, *eks.ListNodegroupsInput, ...func(*eks.Options)) (*eks.ListNodegroupsOutput, error)

@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
+	ekstypes "github.com/aws/aws-sdk-go-v2/service/eks/types"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
 	"github.com/aws/smithy-go"
@@ -29,6 +30,53 @@ func (c capacity) ListNodegroups(context.Context, *eks.ListNodegroupsInput, ...f
 
 func (c capacity) ListFargateProfiles(context.Context, *eks.ListFargateProfilesInput, ...func(*eks.Options)) (*eks.ListFargateProfilesOutput, error) {
 	return &eks.ListFargateProfilesOutput{FargateProfileNames: c.profiles}, nil
+}
+
+// guarded is a cluster with this protection from deletion, or an answer instead of one.
+type guarded struct {
+	protection *bool
+	answer     error
+}
+
+func (g guarded) DescribeCluster(context.Context, *eks.DescribeClusterInput, ...func(*eks.Options)) (*eks.DescribeClusterOutput, error) {
+	if g.answer != nil {
+		return nil, g.answer
+	}
+	return &eks.DescribeClusterOutput{Cluster: &ekstypes.Cluster{DeletionProtection: g.protection}}, nil
+}
+
+func TestProtection(t *testing.T) {
+	cases := map[string]struct {
+		reason  string
+		api     guarded
+		refused bool
+		code    fault.Code
+	}{
+		"Protected": {reason: "DeleteCluster would fail when capacity and add-ons are gone (row 1.16)", api: guarded{protection: aws.Bool(true)}, refused: true, code: fault.Conflict},
+		"Not":       {reason: "as the template makes it", api: guarded{protection: aws.Bool(false)}},
+		"Unsaid":    {reason: "EKS of before there was protection", api: guarded{}},
+		"Gone":      {reason: "no cluster, nothing to protect", api: guarded{answer: &ekstypes.ResourceNotFoundException{Message: aws.String("No cluster found for name: opa-dev-cluster.")}}},
+		"Forbidden": {reason: "what cannot be seen is not off", api: guarded{answer: &smithy.GenericAPIError{Code: "AccessDeniedException"}}, code: fault.AccessDenied},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			found, err := cloud{names: names}.protection(t.Context(), tc.api)
+			if err == nil {
+				err = refuse(found)
+			}
+			if code := fault.CodeOf(err); code != tc.code {
+				t.Fatalf("%s: got %q (%v), want %q", tc.reason, code, err, tc.code)
+			}
+			if !tc.refused {
+				return
+			}
+			got := fault.As(err)
+			if !strings.Contains(got.Message, "the deletion protection of opa-dev-cluster") ||
+				!strings.Contains(got.Next, "aws eks update-cluster-config --name opa-dev-cluster --no-deletion-protection") {
+				t.Errorf("%s: %s; %s", tc.reason, got.Message, got.Next)
+			}
+		})
+	}
 }
 
 func TestOtherCapacity(t *testing.T) {

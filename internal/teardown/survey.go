@@ -26,8 +26,8 @@ func NewSurvey(c target.Connector) *Survey { return &Survey{connector: c} }
 
 // Run lists what there is of the environment and changes nothing. What would stop the removal half-way
 // is refused here, while everything still works: an environment of another request with the same
-// names, capacity of the cluster that is not the environment's, what others have put into its VPC or
-// attached to its roles.
+// names, a cluster that is protected from deletion, capacity of it that is not the environment's, what
+// others have put into its VPC or attached to its roles.
 func (s *Survey) Run(ctx context.Context, in stage.Input) (*environment.Survey, error) {
 	t, err := target.Connect(ctx, s.connector, in)
 	if err != nil {
@@ -54,6 +54,10 @@ func (s *Survey) Run(ctx context.Context, in stage.Input) (*environment.Survey, 
 	}
 	c := cloudOf(t.Config, in.State.Names, survey)
 	clusters := eks.NewFromConfig(t.Config)
+	protection, err := c.protection(ctx, clusters)
+	if err != nil {
+		return nil, err
+	}
 	capacity, err := c.otherCapacity(ctx, clusters, holds)
 	if err != nil {
 		return nil, err
@@ -66,7 +70,7 @@ func (s *Survey) Run(ctx context.Context, in stage.Input) (*environment.Survey, 
 	if err != nil {
 		return nil, err
 	}
-	if err := refuse(slices.Concat(capacity, inside, policies)); err != nil {
+	if err := refuse(slices.Concat(protection, capacity, inside, policies)); err != nil {
 		return nil, err
 	}
 	if survey.OIDCProviderARN, err = c.issuer(ctx, clusters, in.State.Request); err != nil {
