@@ -70,7 +70,7 @@ func (r *Removal) progress() *Progress { return &r.Progress }
 // Drain is the section of the stage of that name.
 type Drain struct {
 	Removal
-	// Reached says that the cluster was looked into, so that what is not under Kept may go.
+	// Reached says that the cluster was looked into, so that what is under Volumes may go.
 	Reached bool `json:"reached"`
 	// Volumes are those that Kubernetes was told to delete.
 	Volumes []PersistentVolume `json:"volumes,omitempty"`

@@ -107,7 +107,7 @@ func (c *cluster) keep(ctx context.Context) error {
 	}
 	c.kept = nil
 	for _, v := range volumes {
-		handle := v.Spec.CSI.VolumeHandle
+		handle := v.volume()
 		switch {
 		case handle == "":
 		case v.Spec.PersistentVolumeReclaimPolicy == "Retain":
@@ -115,7 +115,7 @@ func (c *cluster) keep(ctx context.Context) error {
 				What: volumeText(handle),
 				Why:  "the reclaim policy of PersistentVolume " + v.Metadata.Name + " is Retain",
 			})
-		case v.provisionedBy(ebsDriver):
+		case v.provisionedBy(ebsDriver, ebsInTree):
 			volume := environment.PersistentVolume{Name: v.Metadata.Name, VolumeID: handle}
 			if !slices.Contains(c.volumes, volume) {
 				c.volumes = append(c.volumes, volume)
@@ -145,6 +145,9 @@ const (
 	// provisioner is the annotation of a volume that a program has made for a claim.
 	provisioner = "pv.kubernetes.io/provisioned-by"
 	ebsDriver   = "ebs.csi.aws.com"
+	// ebsInTree is the provisioner of StorageClass gp2, whose volumes the driver has made since Kubernetes
+	// 1.23: https://kubernetes.io/docs/concepts/storage/volumes/#aws-ebs-csi-migration
+	ebsInTree = "kubernetes.io/aws-ebs"
 )
 
 // exposed removes what load balancers were made for.
@@ -209,12 +212,15 @@ type object struct {
 	} `json:"metadata"`
 	Spec struct {
 		Type string `json:"type"`
-		// The next three are a PersistentVolume's.
+		// The next four are a PersistentVolume's.
 		ClaimRef                      *struct{} `json:"claimRef"`
 		PersistentVolumeReclaimPolicy string    `json:"persistentVolumeReclaimPolicy"`
 		CSI                           struct {
 			VolumeHandle string `json:"volumeHandle"`
 		} `json:"csi"`
+		EBS struct {
+			VolumeID string `json:"volumeID"`
+		} `json:"awsElasticBlockStore"`
 		// Volumes are a pod's.
 		Volumes []struct {
 			Claim *struct{} `json:"persistentVolumeClaim"`
@@ -226,9 +232,18 @@ func (o object) String() string {
 	return fmt.Sprintf("%s %s/%s", o.Kind, o.Metadata.Namespace, o.Metadata.Name)
 }
 
-// provisionedBy reports whether the driver has made the volume, and is to delete it.
-func (o object) provisionedBy(driver string) bool {
-	return o.Spec.PersistentVolumeReclaimPolicy == "Delete" && o.Metadata.Annotations[provisioner] == driver
+// volume is the id of what a PersistentVolume stands for. The older form has the zone before it where
+// Kubernetes has made it, as in "aws://us-east-1a/vol-1".
+func (o object) volume() string {
+	if o.Spec.CSI.VolumeHandle != "" {
+		return o.Spec.CSI.VolumeHandle
+	}
+	return o.Spec.EBS.VolumeID[strings.LastIndex(o.Spec.EBS.VolumeID, "/")+1:]
+}
+
+// provisionedBy reports whether one of the drivers has made the volume, and is to delete it.
+func (o object) provisionedBy(drivers ...string) bool {
+	return o.Spec.PersistentVolumeReclaimPolicy == "Delete" && slices.Contains(drivers, o.Metadata.Annotations[provisioner])
 }
 
 // mounts reports whether a pod uses a claim.

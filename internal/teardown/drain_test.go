@@ -65,8 +65,12 @@ func objectOf(text string, spec map[string]any, finalizers ...any) client.Object
 
 // provisioned makes a volume that the EBS CSI driver has made.
 func provisioned(text string, spec map[string]any) client.Object {
+	return provisionedBy("ebs.csi.aws.com", text, spec)
+}
+
+func provisionedBy(driver, text string, spec map[string]any) client.Object {
 	o := objectOf(text, spec)
-	metadata(o)["annotations"] = map[string]any{"pv.kubernetes.io/provisioned-by": "ebs.csi.aws.com"}
+	metadata(o)["annotations"] = map[string]any{"pv.kubernetes.io/provisioned-by": driver}
 	return o
 }
 
@@ -119,6 +123,7 @@ func TestDrainCluster(t *testing.T) {
 		objects map[string][]client.Object
 		deleted []string
 		kept    []environment.Leftover
+		volumes []environment.PersistentVolume
 		code    fault.Code
 		message string
 	}{
@@ -150,7 +155,8 @@ func TestDrainCluster(t *testing.T) {
 			objects: map[string][]client.Object{"persistentvolumes": {
 				provisioned("PersistentVolume /pvc-1", spec{"persistentVolumeReclaimPolicy": "Delete", "claimRef": spec{"name": "data"}, "csi": spec{"volumeHandle": "vol-1"}}),
 			}},
-			code: fault.InProgress, message: "PersistentVolume pvc-1",
+			volumes: []environment.PersistentVolume{{Name: "pvc-1", VolumeID: "vol-1"}},
+			code:    fault.InProgress, message: "PersistentVolume pvc-1",
 		},
 		"ByHand": {
 			reason: "nobody deletes a volume that no driver has made, nor one that was never claimed",
@@ -158,6 +164,7 @@ func TestDrainCluster(t *testing.T) {
 				objectOf("PersistentVolume /static", spec{"persistentVolumeReclaimPolicy": "Delete", "claimRef": spec{"name": "data"}, "csi": spec{"volumeHandle": "vol-1"}}),
 				provisioned("PersistentVolume /free", spec{"persistentVolumeReclaimPolicy": "Delete", "csi": spec{"volumeHandle": "vol-2"}}),
 			}},
+			volumes: []environment.PersistentVolume{{Name: "free", VolumeID: "vol-2"}},
 		},
 		"Retained": {
 			reason: "Kubernetes was told to keep the volume",
@@ -166,6 +173,21 @@ func TestDrainCluster(t *testing.T) {
 				objectOf("PersistentVolume /b", spec{"persistentVolumeReclaimPolicy": "Delete", "csi": spec{"volumeHandle": "vol-b"}}),
 			}},
 			kept: []environment.Leftover{{What: "volume vol-a", Why: "the reclaim policy of PersistentVolume a is Retain"}},
+		},
+		"In-tree": {
+			reason: "the form of StorageClass gp2, with the zone that Kubernetes writes and without, https://kubernetes.io/docs/concepts/storage/volumes/#aws-ebs-csi-migration",
+			objects: map[string][]client.Object{"persistentvolumes": {
+				objectOf("PersistentVolume /a", spec{"persistentVolumeReclaimPolicy": "Retain", "awsElasticBlockStore": spec{"volumeID": "aws://us-east-1a/vol-a"}}),
+				objectOf("PersistentVolume /b", spec{"persistentVolumeReclaimPolicy": "Retain", "awsElasticBlockStore": spec{"volumeID": "vol-b"}}),
+				provisioned("PersistentVolume /c", spec{"persistentVolumeReclaimPolicy": "Delete", "awsElasticBlockStore": spec{"volumeID": "aws://us-east-1b/vol-c"}}),
+				provisionedBy("kubernetes.io/aws-ebs", "PersistentVolume /d", spec{"persistentVolumeReclaimPolicy": "Delete", "awsElasticBlockStore": spec{"volumeID": "vol-d"}}),
+				objectOf("PersistentVolume /e", spec{"persistentVolumeReclaimPolicy": "Delete", "awsElasticBlockStore": spec{"volumeID": "vol-e"}}),
+			}},
+			kept: []environment.Leftover{
+				{What: "volume vol-a", Why: "the reclaim policy of PersistentVolume a is Retain"},
+				{What: "volume vol-b", Why: "the reclaim policy of PersistentVolume b is Retain"},
+			},
+			volumes: []environment.PersistentVolume{{Name: "c", VolumeID: "vol-c"}, {Name: "d", VolumeID: "vol-d"}},
 		},
 	}
 	for name, tc := range cases {
@@ -181,6 +203,9 @@ func TestDrainCluster(t *testing.T) {
 			}
 			if diff := cmp.Diff(tc.kept, c.kept); diff != "" {
 				t.Errorf("%s: kept (-want +got):\n%s", tc.reason, diff)
+			}
+			if diff := cmp.Diff(tc.volumes, c.volumes); diff != "" {
+				t.Errorf("%s: to delete (-want +got):\n%s", tc.reason, diff)
 			}
 		})
 	}

@@ -29,6 +29,7 @@ func TestVolumes(t *testing.T) {
 		volume("vol-named", "ebs.csi.aws.com/cluster-name", "opa-dev-cluster", "ebs.csi.aws.com/cluster", "true"),
 		volume("vol-plain", "ebs.csi.aws.com/cluster", "true", "CSIVolumeName", "pvc-1"),
 		volume("vol-tagged", "kubernetes.io/cluster/opa-dev-cluster", "owned"),
+		volume("vol-kept", "kubernetes.io/cluster/opa-dev-cluster", "owned"),
 		volume("vol-shared", "kubernetes.io/cluster/opa-dev-cluster", "shared"),
 		volume("vol-other", "KubernetesCluster", "opa-dev2-cluster", "kubernetes.io/cluster/opa-dev2-cluster", "owned"),
 		volume("vol-nobody"),
@@ -44,7 +45,9 @@ func TestVolumes(t *testing.T) {
 	if diff := cmp.Diff([]string{"volume vol-addon", "volume vol-named"}, removed); diff != "" {
 		t.Errorf("removed (-want +got):\n%s", diff)
 	}
-	left, err := n.unclaimed(t.Context(), &environment.Drain{Volumes: []environment.PersistentVolume{{Name: "pvc-1", VolumeID: "vol-plain"}, {Name: "pvc-2", VolumeID: "vol-addon"}, {Name: "pvc-3", VolumeID: "vol-went"}}})
+	drain := &environment.Drain{Volumes: []environment.PersistentVolume{{Name: "pvc-1", VolumeID: "vol-plain"}, {Name: "pvc-2", VolumeID: "vol-addon"}, {Name: "pvc-3", VolumeID: "vol-went"}}}
+	drain.Kept = []environment.Leftover{{What: "volume vol-kept", Why: "its reclaim policy is Retain"}}
+	left, err := n.unclaimed(t.Context(), drain)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -47,7 +47,7 @@ func (s *SweepNetwork) Run(ctx context.Context, in stage.Input) (*environment.Re
 	late := time.Since(in.Entered) > sweepPatience
 	sweep := newSweep()
 	volumes := volumesToKeep(in.State.Drain)
-	finders := append(c.exposed(), c.network.interfaces, c.network.endpoints, c.network.groups, volumes.without(c.network.volumes))
+	finders := append(c.exposed(), c.network.interfaces, c.network.endpoints, c.network.groups, volumes.allowed(c.network.volumes))
 	var left remains
 	err = stage.Poll(ctx, func(ctx context.Context) error {
 		err := sweep.run(ctx, finders...)

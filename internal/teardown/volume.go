@@ -2,8 +2,8 @@ package teardown
 
 import (
 	"context"
-	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
@@ -20,8 +20,8 @@ import (
 // cluster's name in it.
 var volumeTags = []string{"KubernetesCluster", "ebs.csi.aws.com/cluster-name"}
 
-// volumes finds those of the cluster's PersistentVolumes. All of them are data, so they are removed
-// only where Kubernetes has said that it may be (see [Drain]).
+// volumes finds those of the cluster's PersistentVolumes. All of them are data, so only those are
+// removed of which Kubernetes has said that they may be (see [Drain] and [keeper]).
 func (n network) volumes(ctx context.Context) ([]item, error) {
 	var items []item
 	for _, key := range volumeTags {
@@ -61,6 +61,7 @@ func (n network) volumesBy(ctx context.Context, filters ...types.Filter) ([]type
 // unclaimed reports the volumes that are the cluster's by what Kubernetes or a tag says, and that do
 // not carry the tags by which they could be removed.
 func (n network) unclaimed(ctx context.Context, drain *environment.Drain) ([]environment.Leftover, error) {
+	kept := volumesToKeep(drain).kept
 	tagged := "kubernetes.io/cluster/" + n.cluster
 	byTag, err := n.volumesBy(ctx, tag(tagged, "owned"))
 	if err != nil {
@@ -96,42 +97,66 @@ func (n network) unclaimed(ctx context.Context, drain *environment.Drain) ([]env
 		tags := tagsOf(v.Tags)
 		removable := slices.ContainsFunc(volumeTags, func(key string) bool { return tags[key] == n.cluster })
 		what := volumeText(id)
-		if why[id] == "" || removable || slices.ContainsFunc(left, func(l environment.Leftover) bool { return l.What == what }) {
+		if why[id] == "" || removable || slices.Contains(kept, what) || slices.ContainsFunc(left, func(l environment.Leftover) bool { return l.What == what }) {
 			continue
 		}
-		left = append(left, environment.Leftover{What: what, Why: fmt.Sprintf("%s; if nobody needs it: aws ec2 delete-volume --volume-id %s", why[id], id)})
+		left = append(left, environment.Leftover{What: what, Why: why[id] + unneeded(what)})
 	}
 	return left, nil
 }
 
-// keeper holds back volumes that may hold data which somebody wants.
+// unneeded says how a person removes a volume, by what [volumeText] calls it.
+func unneeded(what string) string {
+	return "; if nobody needs it: aws ec2 delete-volume --volume-id " + strings.TrimPrefix(what, volumeText(""))
+}
+
+// keeper holds back volumes that may hold data which somebody wants: all but those that a driver has
+// made for a PersistentVolume which says Delete. A tag says whose a volume is, not whether it may go: that
+// of a PersistentVolume with Retain, in whatever form, has the same tags, and keeps them when somebody
+// deletes the PersistentVolume.
 type keeper struct {
-	kept     []string
-	all      bool
-	orphaned []environment.Leftover
+	// noted are the volumes that Kubernetes was told to delete, and kept those that it was told to keep.
+	noted, kept []string
+	reached     bool
+	orphaned    []environment.Leftover
 }
 
 func volumesToKeep(d *environment.Drain) *keeper {
-	k := &keeper{all: d == nil || !d.Reached}
-	if d != nil {
-		for _, l := range d.Kept {
-			k.kept = append(k.kept, l.What)
-		}
+	k := &keeper{}
+	if d == nil {
+		return k
+	}
+	k.reached = d.Reached
+	for _, l := range d.Kept {
+		k.kept = append(k.kept, l.What)
+	}
+	for _, v := range d.Volumes {
+		k.noted = append(k.noted, volumeText(v.VolumeID))
 	}
 	return k
 }
 
-// without leaves out what is kept.
-func (k *keeper) without(find finder) finder {
+// allowed finds what may be removed, and reports the rest but for what is kept.
+func (k *keeper) allowed(find finder) finder {
 	return func(ctx context.Context) ([]item, error) {
 		items, err := find(ctx)
 		k.orphaned = nil
-		if k.all {
-			for _, i := range items {
-				k.orphaned = append(k.orphaned, environment.Leftover{What: i.what, Why: "the cluster could not be asked whether it is to be kept; delete it if not"})
+		var may []item
+		for _, i := range items {
+			switch {
+			case slices.Contains(k.kept, i.what):
+			case !k.reached:
+				k.orphan(i.what, "the cluster could not be asked whether it is to be kept")
+			case slices.Contains(k.noted, i.what):
+				may = append(may, i)
+			default:
+				k.orphan(i.what, "its tags say that it was the cluster's, but Kubernetes was not told to delete it, so it may hold data that somebody wants")
 			}
-			return nil, err
 		}
-		return slices.DeleteFunc(items, func(i item) bool { return slices.Contains(k.kept, i.what) }), err
+		return may, err
 	}
+}
+
+func (k *keeper) orphan(what, why string) {
+	k.orphaned = append(k.orphaned, environment.Leftover{What: what, Why: why + unneeded(what)})
 }

@@ -82,9 +82,10 @@ def litter(provider: Provider, world: World, life: Life) -> Iterator[Litter]:
     network = made.outputs("JoinFoundation")["network"]
     refused = _refused(provider, world, request, network)
     left = {name: stack["StackStatus"] for name, stack in world.stacks("222222222222").items() if name.startswith("EKS-ENV-opa-removed-")}
-    ours, balancers = _strewn(world, network)
+    ours, balancers, volume = _strewn(world, network)
     foreign = _of_others(world, network)
     kube = KubeClient(world.layout.clusters / _CLUSTER / "admin.kubeconfig")
+    _claimable(kube, volume)
     controller = Controller(world, kube, {expose(kube, INGRESSES, "web"): balancers[0], expose(kube, SERVICES, "api"): balancers[1]})
     ours |= {"Ingress default/web", "Service default/api"}
     controller.start()
@@ -124,8 +125,18 @@ def _refused(provider: Provider, world: World, request: Request, network: dict[s
     return refused
 
 
-def _strewn(world: World, network: dict[str, Any]) -> tuple[set[str], list[str]]:
-    """What the controllers of the cluster leave, as the result names it, and the load balancers that are in use."""
+def _claimable(kube: KubeClient, volume: str) -> None:
+    """A PersistentVolume that lets go of the volume: the EBS CSI driver has made it, and nobody claims it."""
+    spec = {
+        "capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"], "persistentVolumeReclaimPolicy": "Delete",
+        "csi": {"driver": "ebs.csi.aws.com", "volumeHandle": volume},
+    }
+    metadata = {"name": "pvc-free", "annotations": {"pv.kubernetes.io/provisioned-by": "ebs.csi.aws.com"}}
+    kube.request("POST", "/api/v1/persistentvolumes", {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": metadata, "spec": spec})
+
+
+def _strewn(world: World, network: dict[str, Any]) -> tuple[set[str], list[str], str]:
+    """What the controllers of the cluster leave, as the result names it, the load balancers that are in use, and the volume."""
     ec2, elbv2, logs = world.target("ec2"), world.target("elbv2"), world.target("logs")
     controller, vpc, subnet = {"elbv2.k8s.aws/cluster": _CLUSTER}, network["vpcId"], network["publicSubnetIds"][0]
     groups = [
@@ -150,19 +161,17 @@ def _strewn(world: World, network: dict[str, Any]) -> tuple[set[str], list[str]]
         SubnetId=network["privateSubnetIds"][0], Description="aws-K8S-i-0123456789abcdef0", Groups=[groups[0]],
         TagSpecifications=_tags("network-interface", **{"cluster.k8s.amazonaws.com/name": _CLUSTER}),
     )["NetworkInterface"]
-    volumes = [
-        ec2.create_volume(AvailabilityZone="us-east-1a", Size=1, TagSpecifications=_tags("volume", **{"ebs.csi.aws.com/cluster": "true"} | tags))["VolumeId"]
-        for tags in ({"KubernetesCluster": _CLUSTER, f"kubernetes.io/cluster/{_CLUSTER}": "owned"}, {"ebs.csi.aws.com/cluster-name": _CLUSTER})
-    ]
+    tags = {"ebs.csi.aws.com/cluster": "true", "KubernetesCluster": _CLUSTER, f"kubernetes.io/cluster/{_CLUSTER}": "owned"}
+    volume = ec2.create_volume(AvailabilityZone="us-east-1a", Size=1, TagSpecifications=_tags("volume", **tags))["VolumeId"]
     logs.create_log_group(logGroupName=f"/aws/eks/{_CLUSTER}/cluster")
     ours = {f"security group {group}" for group in groups} | {f"load balancer {b['LoadBalancerArn']}" for b in balancers}
     ours |= {f"target group {target['TargetGroupArn']}", f"network interface {interface['NetworkInterfaceId']}"}
-    ours |= {f"volume {volume}" for volume in volumes} | {f"log group /aws/eks/{_CLUSTER}/cluster"}
-    return ours, [b["LoadBalancerArn"] for b in balancers]
+    ours |= {f"volume {volume}", f"log group /aws/eks/{_CLUSTER}/cluster"}
+    return ours, [b["LoadBalancerArn"] for b in balancers], volume
 
 
 def _of_others(world: World, network: dict[str, Any]) -> dict[str, Any]:
-    """The same of another cluster, or of nobody, where it does not keep the VPC from going."""
+    """The same of another cluster, or of nobody, where it does not keep the VPC from going; volumes that no PersistentVolume lets go."""
     ec2, elbv2 = world.target("ec2"), world.target("elbv2")
 
     def volume(**tags: str) -> str:
@@ -172,6 +181,8 @@ def _of_others(world: World, network: dict[str, Any]) -> dict[str, Any]:
         volume(KubernetesCluster=_OTHER, **{f"kubernetes.io/cluster/{_OTHER}": "owned"}),
         volume(),
         volume(**{f"kubernetes.io/cluster/{_CLUSTER}": "owned"}),
+        volume(KubernetesCluster=_CLUSTER),
+        volume(**{"ebs.csi.aws.com/cluster-name": _CLUSTER}),
     ]
     target = elbv2.create_target_group(Name="orders", Protocol="HTTP", Port=80, VpcId=network["vpcId"])["TargetGroups"][0]["TargetGroupArn"]
     group = ec2.create_security_group(
@@ -227,9 +238,12 @@ def test_what_others_made_is_there_and_reported_where_it_concerns_the_environmen
         assert what not in result["removed"]
         assert what.rpartition(" ")[2] in everything
     orphaned = {line["what"]: line["why"] for line in result["orphaned"]}
-    volume = next(what for what in litter.foreign if what in orphaned and what.startswith("volume "))
+    *_, made, addon, named = (what for what in litter.foreign if what.startswith("volume "))
     target = next(what for what in litter.foreign if what.startswith("target group "))
-    assert set(orphaned) == {volume, target}
-    assert f"kubernetes.io/cluster/{_CLUSTER}" in orphaned[volume]
-    assert f"aws ec2 delete-volume --volume-id {volume.removeprefix('volume ')}" in orphaned[volume]
+    assert set(orphaned) == {made, addon, named, target}
+    assert f"kubernetes.io/cluster/{_CLUSTER}" in orphaned[made]
+    for volume in (addon, named):
+        assert "Kubernetes was not told to delete it" in orphaned[volume]
+    for volume in (made, addon, named):
+        assert f"aws ec2 delete-volume --volume-id {volume.removeprefix('volume ')}" in orphaned[volume]
     assert "aws elbv2 delete-target-group" in orphaned[target]
