@@ -34,7 +34,7 @@ func (b balancers) loadBalancers(ctx context.Context) ([]item, error) {
 	if err != nil {
 		return nil, err
 	}
-	ours, err := b.ours(ctx, all)
+	ours, _, err := b.divide(ctx, all)
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +52,7 @@ func (b balancers) targetGroups(ctx context.Context) ([]item, error) {
 	if err != nil {
 		return nil, err
 	}
-	ours, err := b.ours(ctx, arns)
+	ours, _, err := b.divide(ctx, arns)
 	if err != nil {
 		return nil, err
 	}
@@ -93,18 +93,16 @@ func (b balancers) strayTargets(ctx context.Context, vpc string) ([]environment.
 	if err != nil {
 		return nil, err
 	}
-	ours, err := b.ours(ctx, inside)
+	_, others, err := b.divide(ctx, inside)
 	if err != nil {
 		return nil, err
 	}
 	var stray []environment.Leftover
-	for _, arn := range inside {
-		if !slices.Contains(ours, arn) {
-			stray = append(stray, environment.Leftover{
-				What: "target group " + arn,
-				Why:  "it does not carry the cluster's tag, and its VPC goes; if nobody needs it: aws elbv2 delete-target-group --target-group-arn " + arn,
-			})
-		}
+	for _, arn := range others {
+		stray = append(stray, environment.Leftover{
+			What: "target group " + arn,
+			Why:  "it does not carry the cluster's tag, and its VPC goes; if nobody needs it: aws elbv2 delete-target-group --target-group-arn " + arn,
+		})
 	}
 	return stray, nil
 }
@@ -123,15 +121,13 @@ func (b balancers) foreign(ctx context.Context, vpc string) ([]string, error) {
 			}
 		}
 	}
-	ours, err := b.ours(ctx, inside)
+	_, others, err := b.divide(ctx, inside)
 	if err != nil {
 		return nil, err
 	}
 	var foreign []string
-	for _, arn := range inside {
-		if !slices.Contains(ours, arn) {
-			foreign = append(foreign, "load balancer "+arn)
-		}
+	for _, arn := range others {
+		foreign = append(foreign, "load balancer "+arn)
 	}
 	return foreign, nil
 }
@@ -153,28 +149,54 @@ func (b balancers) all(ctx context.Context) ([]string, error) {
 // tagsAtOnce is how many resources one call tells the tags of.
 const tagsAtOnce = 20
 
-// ours returns the resources that carry the cluster's tags.
-func (b balancers) ours(ctx context.Context, arns []string) ([]string, error) {
-	var ours []string
+// divide tells the resources that carry the cluster's tags from those of others. What has gone since it
+// was listed is neither.
+func (b balancers) divide(ctx context.Context, arns []string) (ours, others []string, err error) {
 	for chunk := range slices.Chunk(arns, tagsAtOnce) {
-		out, err := b.api.DescribeTags(ctx, &elb.DescribeTagsInput{ResourceArns: chunk})
-		if isGone(err) {
-			continue // one of them went at this moment; the next look sees the others
-		}
+		told, err := tagsOfEach(chunk, func(arns []string) ([]types.TagDescription, error) {
+			out, err := b.api.DescribeTags(ctx, &elb.DescribeTagsInput{ResourceArns: arns})
+			if err != nil {
+				return nil, err
+			}
+			return out.TagDescriptions, nil
+		})
 		if err != nil {
-			return nil, account.Classify(err, "read the tags of %d load balancers or target groups", len(chunk))
+			return nil, nil, account.Classify(err, "read the tags of %d load balancers or target groups", len(chunk))
 		}
-		for _, d := range out.TagDescriptions {
+		for _, d := range told {
 			tags := map[string]string{}
 			for _, t := range d.Tags {
 				tags[aws.ToString(t.Key)] = aws.ToString(t.Value)
 			}
 			if ofCluster(b.cluster, tags) {
 				ours = append(ours, aws.ToString(d.ResourceArn))
+			} else {
+				others = append(others, aws.ToString(d.ResourceArn))
 			}
 		}
 	}
-	return ours, nil
+	return ours, others, nil
+}
+
+// tagsOfEach asks for the tags of all at once, and one by one when one of them has gone since it was
+// listed: AWS then tells of none.
+func tagsOfEach[T any](ids []string, ask func(ids []string) ([]T, error)) ([]T, error) {
+	told, err := ask(ids)
+	if !isGone(err) {
+		return told, err
+	}
+	told = nil
+	for _, id := range ids {
+		one, err := ask([]string{id})
+		if isGone(err) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		told = append(told, one...)
+	}
+	return told, nil
 }
 
 // remove deletes a load balancer, its deletion protection lifted: whoever wants the environment gone

@@ -6,6 +6,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancing"
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancing/types"
 
 	"github.com/harmonix-eks/environment-provider/internal/account"
 )
@@ -79,14 +80,17 @@ func (c classic) all(ctx context.Context) ([]classicBalancer, error) {
 	}
 	var all []classicBalancer
 	for chunk := range slices.Chunk(names, tagsAtOnce) {
-		out, err := c.api.DescribeTags(ctx, &elb.DescribeTagsInput{LoadBalancerNames: chunk})
-		if isGone(err) {
-			continue // one of them went at this moment; the next look sees the others
-		}
+		told, err := tagsOfEach(chunk, func(names []string) ([]types.TagDescription, error) {
+			out, err := c.api.DescribeTags(ctx, &elb.DescribeTagsInput{LoadBalancerNames: names})
+			if err != nil {
+				return nil, err
+			}
+			return out.TagDescriptions, nil
+		})
 		if err != nil {
 			return nil, account.Classify(err, "read the tags of %d classic load balancers", len(chunk))
 		}
-		for _, d := range out.TagDescriptions {
+		for _, d := range told {
 			b := classicBalancer{name: aws.ToString(d.LoadBalancerName), vpc: vpcs[aws.ToString(d.LoadBalancerName)], tags: map[string]string{}}
 			for _, t := range d.Tags {
 				b.tags[aws.ToString(t.Key)] = aws.ToString(t.Value)

@@ -10,8 +10,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancing"
 	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancing/types"
+	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	elbv2types "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
+	"github.com/aws/smithy-go"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/harmonix-eks/environment-provider/internal/environment"
@@ -138,11 +141,13 @@ func TestSweepRefusal(t *testing.T) {
 type firstGeneration struct {
 	tags    map[string][]string
 	deleted []string
+	// vanished is one that goes between two calls.
+	vanished string
 }
 
 func (f *firstGeneration) DescribeLoadBalancers(context.Context, *elb.DescribeLoadBalancersInput, ...func(*elb.Options)) (*elb.DescribeLoadBalancersOutput, error) {
 	out := &elb.DescribeLoadBalancersOutput{}
-	for _, name := range []string{"a1", "b2", "c3"} {
+	for _, name := range []string{"a1", "b2", "c3", "d4"} {
 		out.LoadBalancerDescriptions = append(out.LoadBalancerDescriptions, elbtypes.LoadBalancerDescription{LoadBalancerName: &name, VPCId: aws.String("vpc-1")})
 	}
 	return out, nil
@@ -151,6 +156,9 @@ func (f *firstGeneration) DescribeLoadBalancers(context.Context, *elb.DescribeLo
 func (f *firstGeneration) DescribeTags(_ context.Context, in *elb.DescribeTagsInput, _ ...func(*elb.Options)) (*elb.DescribeTagsOutput, error) {
 	out := &elb.DescribeTagsOutput{}
 	for _, name := range in.LoadBalancerNames {
+		if name == f.vanished {
+			return nil, &smithy.GenericAPIError{Code: "LoadBalancerNotFound", Message: "There is no ACTIVE Load Balancer named 'd4'"}
+		}
 		d := elbtypes.TagDescription{LoadBalancerName: &name}
 		for _, t := range tagList(f.tags[name]...) {
 			d.Tags = append(d.Tags, elbtypes.Tag{Key: t.Key, Value: t.Value})
@@ -165,10 +173,10 @@ func (f *firstGeneration) DeleteLoadBalancer(_ context.Context, in *elb.DeleteLo
 	return &elb.DeleteLoadBalancerOutput{}, nil
 }
 
-// The local cloud has none of these. What the controller in EKS' control plane makes carries the
+// The local cloud has none of these, and none that goes between two calls. What the controller in EKS' control plane makes carries the
 // Service's name and the cluster's tag.
 func TestClassicLoadBalancers(t *testing.T) {
-	api := &firstGeneration{tags: map[string][]string{
+	api := &firstGeneration{vanished: "d4", tags: map[string][]string{
 		"a1": {"kubernetes.io/service-name", "shop/web", "kubernetes.io/cluster/opa-dev-cluster", "owned"},
 		"b2": {"kubernetes.io/service-name", "shop/web", "kubernetes.io/cluster/other", "owned"},
 	}}
@@ -191,6 +199,73 @@ func TestClassicLoadBalancers(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"load balancer b2", "load balancer c3"}, foreign); diff != "" {
 		t.Errorf("foreign (-want +got):\n%s", diff)
+	}
+}
+
+// secondGeneration is an account with these load balancers and target groups by ARN.
+type secondGeneration struct {
+	balancerAPI
+	arns []string
+	tags map[string][]string
+	// refuses is what AWS answers for one of them.
+	refuses map[string]string
+}
+
+func (s *secondGeneration) DescribeLoadBalancers(context.Context, *elbv2.DescribeLoadBalancersInput, ...func(*elbv2.Options)) (*elbv2.DescribeLoadBalancersOutput, error) {
+	out := &elbv2.DescribeLoadBalancersOutput{}
+	for _, arn := range s.arns {
+		out.LoadBalancers = append(out.LoadBalancers, elbv2types.LoadBalancer{LoadBalancerArn: &arn, VpcId: aws.String("vpc-1")})
+	}
+	return out, nil
+}
+
+func (s *secondGeneration) DescribeTargetGroups(context.Context, *elbv2.DescribeTargetGroupsInput, ...func(*elbv2.Options)) (*elbv2.DescribeTargetGroupsOutput, error) {
+	out := &elbv2.DescribeTargetGroupsOutput{}
+	for _, arn := range s.arns {
+		out.TargetGroups = append(out.TargetGroups, elbv2types.TargetGroup{TargetGroupArn: &arn, VpcId: aws.String("vpc-1")})
+	}
+	return out, nil
+}
+
+func (s *secondGeneration) DescribeTags(_ context.Context, in *elbv2.DescribeTagsInput, _ ...func(*elbv2.Options)) (*elbv2.DescribeTagsOutput, error) {
+	out := &elbv2.DescribeTagsOutput{}
+	for _, arn := range in.ResourceArns {
+		if code := s.refuses[arn]; code != "" {
+			return nil, &smithy.GenericAPIError{Code: code, Message: "no"}
+		}
+		d := elbv2types.TagDescription{ResourceArn: &arn}
+		for _, t := range tagList(s.tags[arn]...) {
+			d.Tags = append(d.Tags, elbv2types.Tag{Key: t.Key, Value: t.Value})
+		}
+		out.TagDescriptions = append(out.TagDescriptions, d)
+	}
+	return out, nil
+}
+
+// One that goes between the list and the question for tags hides none of those that stay.
+func TestVanishedLoadBalancer(t *testing.T) {
+	for _, gone := range []string{"LoadBalancerNotFound", "TargetGroupNotFound"} {
+		api := &secondGeneration{
+			arns: []string{"gone", "ours", "others"}, refuses: map[string]string{"gone": gone},
+			tags: map[string][]string{"ours": {"elbv2.k8s.aws/cluster", "opa-dev-cluster"}},
+		}
+		b := balancers{api: api, cluster: "opa-dev-cluster"}
+		balancers, err := found(t.Context(), []finder{b.loadBalancers, b.targetGroups})
+		if diff := cmp.Diff([]string{"load balancer ours", "target group ours"}, balancers); diff != "" || err != nil {
+			t.Errorf("%s: ours (-want +got, %v):\n%s", gone, err, diff)
+		}
+		foreign, err := b.foreign(t.Context(), "vpc-1")
+		if diff := cmp.Diff([]string{"load balancer others"}, foreign); diff != "" || err != nil {
+			t.Errorf("%s: foreign (-want +got, %v):\n%s", gone, err, diff)
+		}
+		stray, err := b.strayTargets(t.Context(), "vpc-1")
+		if len(stray) != 1 || stray[0].What != "target group others" || err != nil {
+			t.Errorf("%s: stray %v (%v)", gone, stray, err)
+		}
+		api.refuses["ours"] = "Throttling"
+		if _, err := b.loadBalancers(t.Context()); fault.CodeOf(err) != fault.Throttled {
+			t.Errorf("%s: what was not told is taken for gone: %v", gone, err)
+		}
 	}
 }
 
