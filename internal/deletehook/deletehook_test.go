@@ -59,7 +59,9 @@ type world struct {
 	// refuses is the starter role's or the machine's answer.
 	refuses error
 	// handsOver is Lambda's answer to a hand-over.
-	handsOver  error
+	handsOver error
+	// delay is how late it delivers one.
+	delay      time.Duration
 	executions map[string]*execution
 	// starts makes an execution that is started.
 	starts func(n int) execution
@@ -151,6 +153,7 @@ func (w *world) run(event map[string]any) time.Duration {
 		payload = nil
 		if len(w.payloads) > invocation {
 			payload = w.payloads[invocation]
+			time.Sleep(w.delay)
 		}
 	}
 	if err != nil {
@@ -213,6 +216,14 @@ func TestDelete(t *testing.T) {
 		"TooLong": {
 			reason: "longer than CloudFormation waits: answered in time", world: world{by: stack.ForeignDeletion, starts: ends(90*time.Minute, "SUCCEEDED", "")},
 			started: []string{first}, invocations: 5, status: "FAILED", within: 51 * time.Minute, says: []string{"still being deleted by execution " + first, "Delete the stack again", "console.aws.amazon.com"},
+		},
+		"Delayed": {
+			reason: "Lambda delivers late, and CloudFormation waits no longer for that", world: world{by: stack.ForeignDeletion, delay: 4 * time.Minute, starts: ends(90*time.Minute, "SUCCEEDED", "")},
+			started: []string{first}, invocations: 4, status: "FAILED", within: 50 * time.Minute, says: []string{"still being deleted by execution " + first},
+		},
+		"TooLate": {
+			reason: "the end came before the next look", world: world{by: stack.ForeignDeletion, delay: 45 * time.Minute, starts: ends(50*time.Minute, "SUCCEEDED", "")},
+			started: []string{first}, invocations: 2, status: "SUCCESS", within: 56 * time.Minute,
 		},
 		"Failed": {
 			reason: "stage, code and what to do", world: world{by: stack.ForeignDeletion, there: []string{"Cluster"}, starts: ends(time.Minute, "FAILED", `{"stage":"SweepNetwork","code":"Conflict","message":"the VPC holds a load balancer","next":"remove it"}`)},

@@ -22,6 +22,9 @@ const (
 	Invocations = 5
 	// Window is how long one invocation waits before it hands over.
 	Window = 10 * time.Minute
+	// Patience is how long all of them wait, whatever time lies between two: Lambda delivers a hand-over
+	// late when it is busy, and repeats an invocation that broke.
+	Patience = Invocations * Window
 )
 
 // Executions are those of the orchestrator's state machine.
@@ -77,6 +80,8 @@ type handover struct {
 	Invocation int `json:"invocation"`
 	// Execution is the deletion that is waited for.
 	Execution string `json:"execution"`
+	// Since is when the first of them began.
+	Since time.Time `json:"since,omitzero"`
 }
 
 // request is CloudFormation's, or as an invocation hands it on. It has the ResponseURL, which is in no
@@ -125,6 +130,9 @@ func (h *Hook) answer(ctx context.Context, r request) (customresource.Answer, er
 	answer := customresource.Answer{PhysicalResourceID: what.request.Key()}
 	if r.RequestType != customresource.Delete {
 		return answer, nil
+	}
+	if r.Handover.Since.IsZero() {
+		r.Handover.Since = time.Now().UTC()
 	}
 	err = h.remove(ctx, r, what)
 	h.options.Log.InfoContext(ctx, "deletion", "request", r.Event, "environment", what.names.Environment, "invocation", max(1, r.Handover.Invocation), "outcome", outcome(err))

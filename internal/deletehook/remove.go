@@ -42,7 +42,8 @@ const (
 // rolled back or an update is cleaned up. And the orchestrator's own deletion takes the stack away as
 // its last act: nothing else is left then, and to wait for that deletion would be to wait for oneself.
 func (h *Hook) remove(ctx context.Context, r request, what removal) error {
-	end := h.end(ctx)
+	last := r.Handover.Since.Add(Patience)
+	end := h.end(ctx, last)
 	if r.Handover.Execution == "" {
 		var by stack.Deletion
 		err := patiently(ctx, func() (err error) {
@@ -68,7 +69,7 @@ func (h *Hook) remove(ctx context.Context, r request, what removal) error {
 			return h.unreachable(ctx, what, err)
 		}
 		if ended == nil {
-			return h.handOver(ctx, r, d.execution)
+			return h.handOver(ctx, r, d.execution, last)
 		}
 		if ended.Status == types.ExecutionStatusSucceeded {
 			return nil
@@ -84,22 +85,26 @@ func (h *Hook) remove(ctx context.Context, r request, what removal) error {
 	return fault.New(fault.Conflict, "other executions keep taking environment %s", what.names.Environment).WithNext("delete the stack again")
 }
 
-// end is when this invocation hands over.
-func (h *Hook) end(ctx context.Context) time.Time {
+// end is when this invocation hands over, or answers at last.
+func (h *Hook) end(ctx context.Context, last time.Time) time.Time {
 	end := time.Now().Add(h.options.Window)
+	if last.Before(end) {
+		end = last
+	}
 	if deadline, ok := ctx.Deadline(); ok && deadline.Add(-spare).Before(end) {
 		end = deadline.Add(-spare)
 	}
 	return end
 }
 
-// handOver has the next invocation wait, or says that the deletion goes on.
-func (h *Hook) handOver(ctx context.Context, r request, execution string) error {
+// handOver has the next invocation wait, or says that the deletion goes on: after so many of them, and
+// when the last moment is too near for another look.
+func (h *Hook) handOver(ctx context.Context, r request, execution string, last time.Time) error {
 	r.Handover.Invocation = max(1, r.Handover.Invocation)
-	if r.Handover.Invocation >= Invocations {
+	if r.Handover.Invocation >= Invocations || time.Until(last) <= later {
 		return stillDeleting(execution)
 	}
-	r.Handover = handover{Invocation: r.Handover.Invocation + 1, Execution: execution}
+	r.Handover = handover{Invocation: r.Handover.Invocation + 1, Execution: execution, Since: r.Handover.Since}
 	payload, err := json.Marshal(r)
 	if err != nil {
 		return fault.New(fault.Internal, "the hand-over cannot be written").WithNext(nextAsk)
