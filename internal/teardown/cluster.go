@@ -26,12 +26,18 @@ type cluster struct {
 	removed []string
 	kept    []environment.Leftover
 	volumes []environment.PersistentVolume
-	// left are the objects that are still being deleted.
+	// left are the objects that are still there.
 	left []waiting
+	// refused is why some of them cannot be deleted, as the last look has it, nil if nothing says so.
+	refused error
 }
 
-// waiting is an object that is being deleted, and what it waits for.
-type waiting struct{ text, finalizers string }
+// waiting is an object that is still there, and what it waits for.
+type waiting struct {
+	text, finalizers string
+	// refused is set when its deletion was not accepted.
+	refused bool
+}
 
 func (w waiting) String() string {
 	if w.finalizers == "" {
@@ -42,20 +48,29 @@ func (w waiting) String() string {
 
 // because says in a sentence what the object has waited for.
 func (w waiting) because() string {
-	if w.finalizers == "" {
+	switch {
+	case w.refused:
+		return ", which was not accepted"
+	case w.finalizers == "":
 		return ""
 	}
 	return ", waiting for its finalizers " + w.finalizers
 }
 
-// attempt drains the cluster, or says why it cannot be drained. When it is late, what is still there
-// stays, and what has failed is not tried again.
+// attempt drains the cluster, or says why it cannot be drained: that nobody gets in. When it is late, what
+// is still there stays, and what has failed is not tried again.
+//
+// That an object's deletion is refused, by an admission webhook for example, is no such reason. It is the
+// error when nothing else is left to wait for: the cluster, and with it all that could delete what the
+// object stands for, is still there.
 func (c *cluster) attempt(ctx context.Context, late bool) (why string, err error) {
-	c.left = nil
+	c.left, c.refused = nil, nil
 	err = c.drain(ctx)
 	switch {
 	case err == nil:
 		return "", nil
+	case c.refused != nil && !fault.CodeOf(c.refused).Retried() && (late || c.onlyRefused() && fault.CodeOf(c.refused) != fault.Conflict):
+		return "", undeletable(c.refused)
 	case late && len(c.left) > 0:
 		return "", nil
 	case !late && fault.CodeOf(err).Retried() && !errors.Is(err, client.ErrNoFunction):
@@ -64,6 +79,21 @@ func (c *cluster) attempt(ctx context.Context, late bool) (why string, err error
 	}
 	c.left = nil
 	return fault.As(err).Message, nil
+}
+
+// onlyRefused reports whether nothing that is left was accepted for deletion.
+func (c *cluster) onlyRefused() bool {
+	return !slices.ContainsFunc(c.left, func(w waiting) bool { return !w.refused })
+}
+
+// undeletable is the error about objects whose deletion is refused.
+func undeletable(err error) error {
+	cause := fault.As(err)
+	f := fault.New(cause.Code, "objects in the cluster cannot be deleted, and what stands for them outside of it would be left: %s", cause.Message).
+		WithNext("let the webhook or policy that the message names allow it, or delete the objects with kubectl; then start the same delete again: " +
+			"it goes on from here. The cluster and its stacks are still there")
+	f.Err = err
+	return f
 }
 
 // gone are the objects that were deleted and are not there any more.
@@ -81,6 +111,7 @@ func (c *cluster) drain(ctx context.Context) error {
 	// What has no finalizer is gone at the second look.
 	for range 2 {
 		var left []waiting
+		c.refused = nil
 		for _, step := range []func(context.Context) ([]waiting, error){c.exposed, c.claims, c.provisioned} {
 			more, err := step(ctx)
 			if err != nil {
@@ -276,11 +307,12 @@ func decode(items []client.Object) ([]object, error) {
 	return objects, nil
 }
 
-// remove marks the objects for deletion and names them with what they wait for.
+// remove marks the objects for deletion and names them with what they wait for. The function goes on
+// after one whose deletion is refused, and so do the steps after this one. It is asked right after it
+// has listed the objects: an error is about them.
 func (c *cluster) remove(ctx context.Context, objects []object) (left []waiting, err error) {
 	var mark []client.Object
 	for _, o := range objects {
-		left = append(left, waiting{text: o.String(), finalizers: strings.Join(o.Metadata.Finalizers, ", ")})
 		if o.Metadata.DeletionTimestamp == "" {
 			mark = append(mark, client.Object{
 				"apiVersion": o.APIVersion, "kind": o.Kind,
@@ -292,8 +324,20 @@ func (c *cluster) remove(ctx context.Context, objects []object) (left []waiting,
 			c.removed = append(c.removed, o.String())
 		}
 	}
-	if len(mark) == 0 {
-		return left, nil
+	if len(mark) > 0 {
+		err = c.api.Mark(ctx, mark...)
 	}
-	return left, c.api.Mark(ctx, mark...)
+	if errors.Is(err, client.ErrNoFunction) {
+		return nil, err
+	}
+	for _, o := range objects {
+		left = append(left, waiting{
+			text: o.String(), finalizers: strings.Join(o.Metadata.Finalizers, ", "),
+			refused: err != nil && o.Metadata.DeletionTimestamp == "",
+		})
+	}
+	if err != nil && (c.refused == nil || fault.CodeOf(c.refused).Retried()) {
+		c.refused = err
+	}
+	return left, nil
 }

@@ -37,6 +37,7 @@ func NewDrain(c target.Connector, patience time.Duration) *Drain {
 //
 // A cluster that cannot be reached, or is not there, stops nothing: what its controllers have made is
 // found by its tags. Neither does an object that does not go: it goes with the cluster, and is reported.
+// One whose deletion somebody refuses does: that is for a person to settle while everything is there.
 func (d *Drain) Run(ctx context.Context, in stage.Input) (*environment.Drain, error) {
 	t, err := target.Connect(ctx, d.connector, in)
 	if err != nil {

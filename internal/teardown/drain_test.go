@@ -19,6 +19,8 @@ type api struct {
 	objects map[string][]client.Object
 	deleted []string
 	err     error
+	// deny is the answer to the deletion of an object, by name.
+	deny map[string]error
 }
 
 func (a *api) ListAll(_ context.Context, kind string) ([]client.Object, error) {
@@ -30,7 +32,12 @@ func (a *api) List(_ context.Context, kind, namespace string) ([]client.Object, 
 }
 
 func (a *api) Mark(_ context.Context, objects ...client.Object) error {
+	var denied error
 	for _, o := range objects {
+		if err := a.deny[fmt.Sprint(metadata(o)["name"])]; err != nil {
+			denied = err // as the function does, the others are deleted all the same
+			continue
+		}
 		name := fmt.Sprintf("%s %s/%s", o["kind"], metadata(o)["namespace"], metadata(o)["name"])
 		a.deleted = append(a.deleted, name)
 		for kind, all := range a.objects {
@@ -44,7 +51,7 @@ func (a *api) Mark(_ context.Context, objects ...client.Object) error {
 			})
 		}
 	}
-	return nil
+	return denied
 }
 
 func metadata(o client.Object) map[string]any {
@@ -78,21 +85,38 @@ func provisionedBy(driver, text string, spec map[string]any) client.Object {
 // was not looked into.
 func TestAttempt(t *testing.T) {
 	stuck := map[string][]client.Object{"ingresses.networking.k8s.io": {objectOf("Ingress shop/web", nil, "ingress.k8s.aws/resources"), objectOf("Ingress shop/free", nil)}}
+	web := waiting{text: "Ingress shop/web", finalizers: "ingress.k8s.aws/resources"}
+	denied := waiting{text: "Ingress shop/denied", refused: true}
+	several := map[string][]client.Object{
+		"ingresses.networking.k8s.io": {objectOf("Ingress shop/denied", nil), objectOf("Ingress shop/free", nil)},
+		"persistentvolumeclaims":      {objectOf("PersistentVolumeClaim shop/data", nil)},
+	}
+	both := map[string][]client.Object{"ingresses.networking.k8s.io": append(stuck["ingresses.networking.k8s.io"], objectOf("Ingress shop/denied", nil))}
+	rest := []string{"Ingress shop/free", "PersistentVolumeClaim shop/data"}
+	forbidden := fault.New(fault.AccessDenied, "delete Ingress shop/denied: admission webhook denied the request")
 	cases := map[string]struct {
 		reason  string
 		objects map[string][]client.Object
 		err     error
+		deny    error
 		late    bool
 		code    fault.Code
 		why     string
 		left    []waiting
 		gone    []string
 	}{
-		"Waits":       {reason: "time may cure it", objects: stuck, code: fault.InProgress, left: []waiting{{"Ingress shop/web", "ingress.k8s.aws/resources"}}, gone: []string{"Ingress shop/free"}},
-		"Late":        {reason: "named, and what went is not", objects: stuck, late: true, left: []waiting{{"Ingress shop/web", "ingress.k8s.aws/resources"}}, gone: []string{"Ingress shop/free"}},
+		"Waits":       {reason: "time may cure it", objects: stuck, code: fault.InProgress, left: []waiting{web}, gone: []string{"Ingress shop/free"}},
+		"Late":        {reason: "named, and what went is not", objects: stuck, late: true, left: []waiting{web}, gone: []string{"Ingress shop/free"}},
 		"Unreachable": {reason: "the API has no answer yet", err: fault.New(fault.Transient, "no answer"), code: fault.InProgress},
 		"Never":       {reason: "and has none", err: fault.New(fault.Transient, "no answer"), late: true, why: "no answer"},
 		"Refused":     {reason: "no time cures it", err: fault.New(fault.AccessDenied, "forbidden"), why: "forbidden"},
+		"Denied":      {reason: "the others go, and the cluster stays for a person to look at", objects: several, deny: forbidden, code: fault.AccessDenied, left: []waiting{denied}, gone: rest},
+		"DeniedWaits": {reason: "others are still going", objects: both, deny: forbidden, code: fault.InProgress, left: []waiting{web, denied}, gone: rest[:1]},
+		"DeniedLate":  {reason: "they have had their time", objects: both, deny: forbidden, late: true, code: fault.AccessDenied, left: []waiting{web, denied}, gone: rest[:1]},
+		"Changed":     {reason: "another look may meet nobody", objects: several, deny: fault.New(fault.Conflict, "409"), code: fault.InProgress, left: []waiting{denied}, gone: rest},
+		"Changing":    {reason: "it did not", objects: several, deny: fault.New(fault.Conflict, "409"), late: true, code: fault.Conflict, left: []waiting{denied}, gone: rest},
+		"Webhook":     {reason: "its pods may come back", objects: several, deny: fault.New(fault.Transient, "failed calling webhook"), code: fault.InProgress, left: []waiting{denied}, gone: rest},
+		"WebhookGone": {reason: "they did not, and nobody has decided anything", objects: several, deny: fault.New(fault.Transient, "failed calling webhook"), late: true, left: []waiting{denied}, gone: rest},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -100,10 +124,17 @@ func TestAttempt(t *testing.T) {
 			for kind, all := range tc.objects {
 				objects[kind] = slices.Clone(all)
 			}
-			c := &cluster{api: &api{objects: objects, err: tc.err}}
+			c := &cluster{api: &api{objects: objects, err: tc.err, deny: map[string]error{"denied": tc.deny}}}
 			why, err := c.attempt(t.Context(), tc.late)
 			if code := fault.CodeOf(err); code != tc.code || why != tc.why {
 				t.Errorf("%s: got %q (%v), why %q", tc.reason, code, err, why)
+			}
+			f := &fault.Error{}
+			if err != nil {
+				f = fault.As(err)
+			}
+			if tc.code == fault.AccessDenied && (!strings.Contains(f.Message, "Ingress shop/denied: admission webhook") || !strings.Contains(f.Next, "start the same delete again")) {
+				t.Errorf("%s: says %q, next %q", tc.reason, f.Message, f.Next)
 			}
 			if diff := cmp.Diff(tc.left, c.left, cmp.AllowUnexported(waiting{})); diff != "" {
 				t.Errorf("%s: left (-want +got):\n%s", tc.reason, diff)
