@@ -27,6 +27,8 @@ type Survey struct {
 	KeyARNs []string `json:"keyArns,omitempty"`
 	// AuditKeyARN is that of them which the audit table is encrypted with.
 	AuditKeyARN string `json:"auditKeyArn,omitempty"`
+	// SecretsKeyARN is that of them which the cluster's secrets are encrypted with, and which its stack keeps.
+	SecretsKeyARN string `json:"secretsKeyArn,omitempty"`
 	// ClusterAdminRoleARN is who may delete objects in the cluster.
 	ClusterAdminRoleARN string `json:"clusterAdminRoleArn,omitempty"`
 	// OIDCProviderARN is that of the cluster's issuer, whoever has made it: without the cluster, nobody

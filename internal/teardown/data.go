@@ -76,7 +76,7 @@ const pendingDays = 8
 
 // retire schedules the deletion of keys and says when they will be gone: KMS deletes none at once
 // (aws-traps.md, row 6.9). The stack keeps the key of the cluster's secrets, so that a stack that is
-// deleted by hand takes no living cluster's key; here the cluster is gone.
+// deleted by hand takes no living cluster's key; here the cluster is gone. See also [retireSecrets].
 func retire(ctx context.Context, api keyAPI, keys []string) ([]environment.Leftover, bool, error) {
 	var kept []environment.Leftover
 	changed := false

@@ -1,8 +1,13 @@
 package teardown
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
 
 	"github.com/harmonix-eks/environment-provider/internal/environment"
 	"github.com/harmonix-eks/environment-provider/internal/fault"
@@ -67,11 +72,36 @@ func (d *DeleteStack) Run(ctx context.Context, in StackInput) (*environment.Remo
 		removal.RoleARN = in.State.Bootstrap.ServiceRoleARN
 	}
 	section := empty()
-	if section.Change, err = t.Stacks.Delete(ctx, removal); err != nil {
+	section.Change, err = t.Stacks.Delete(ctx, removal)
+	if name == in.State.Names.IdentityStack {
+		err = cmp.Or(err, retireSecrets(ctx, t.Stacks, kms.NewFromConfig(t.Config), in.State, err == nil))
+	}
+	if err != nil {
 		return nil, err
 	}
 	if section.Change == environment.Deleted {
 		section.Removed = []string{fmt.Sprintf("stack %s", name)}
 	}
 	return section, nil
+}
+
+// retireSecrets schedules the deletion of the key that the stack of identities keeps, as soon as that
+// stack is gone or on its way: from then on no stack tells of the key, so that a removal which is broken
+// off here and started again would not find it. Before that, the environment could be made whole again.
+func retireSecrets(ctx context.Context, stacks describer, api keyAPI, s environment.State, gone bool) error {
+	_, rest := keptKeys(s.Request, s.Survey)
+	if !slices.Contains(rest, s.Survey.SecretsKeyARN) {
+		return nil
+	}
+	if !gone {
+		live, found, err := stacks.Describe(ctx, cmp.Or(s.Survey.StackID(s.Names.IdentityStack), s.Names.IdentityStack))
+		if err != nil {
+			return err
+		}
+		if found && !live.Leaving() && live.Status != types.StackStatusDeleteComplete && live.Status != types.StackStatusDeleteFailed {
+			return nil
+		}
+	}
+	_, _, err := retire(ctx, api, []string{s.Survey.SecretsKeyARN})
+	return err
 }

@@ -154,8 +154,10 @@ func note(live stack.Description, resources []stack.Resource, survey *environmen
 	}
 	key(live.Outputs["KeyArn"])
 	first(&survey.AuditKeyARN, live.Outputs["KeyArn"])
-	key(live.Outputs["SecretsKeyArn"])
-	key(live.Parameters["SecretsKeyArn"])
+	for _, arn := range []string{live.Outputs["SecretsKeyArn"], live.Parameters["SecretsKeyArn"]} {
+		key(arn)
+		first(&survey.SecretsKeyARN, arn)
+	}
 	first(&survey.TaggedSubnets, live.Parameters["TaggedSubnets"])
 	first(&survey.ClusterAdminRoleARN, live.Outputs["ClusterAdminRoleArn"])
 	first(&survey.ClusterAdminRoleARN, live.Parameters["ClusterAdminRoleArn"])
@@ -165,6 +167,9 @@ func note(live stack.Description, resources []stack.Resource, survey *environmen
 			first(&survey.VPCID, r.ID)
 		case "AWS::KMS::Key":
 			key(keyARN(live.StackID, r.ID))
+			if r.LogicalID == "SecretsKey" {
+				first(&survey.SecretsKeyARN, keyARN(live.StackID, r.ID))
+			}
 		}
 	}
 }

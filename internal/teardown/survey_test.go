@@ -63,7 +63,7 @@ func TestReadStacks(t *testing.T) {
 					names.IdentityStack: {{LogicalID: "SecretsKey", ID: "one", Type: "AWS::KMS::Key"}},
 				},
 			},
-			want: want{survey: environment.Survey{VPCID: "vpc-1", KeyARNs: []string{keyOne}, ClusterAdminRoleARN: "arn:admin"}},
+			want: want{survey: environment.Survey{VPCID: "vpc-1", KeyARNs: []string{keyOne}, SecretsKeyARN: keyOne, ClusterAdminRoleARN: "arn:admin"}},
 		},
 		"Half made": {
 			reason: "a stack that was never finished has no outputs, and its VPC and key are there all the same",
@@ -77,7 +77,7 @@ func TestReadStacks(t *testing.T) {
 					names.IdentityStack: {{LogicalID: "SecretsKey", ID: "one", Type: "AWS::KMS::Key"}},
 				},
 			},
-			want: want{survey: environment.Survey{VPCID: "vpc-1", KeyARNs: []string{keyOne}}},
+			want: want{survey: environment.Survey{VPCID: "vpc-1", KeyARNs: []string{keyOne}, SecretsKeyARN: keyOne}},
 		},
 		"Existing VPC": {
 			reason: "it is no resource of the stack",
