@@ -37,7 +37,10 @@ class Cluster:
         admin = self._role(f"{NAME}-admin", {"AWS": f"arn:aws:iam::{self.cloud.platform_account}:root"})
         iam.attach_role_policy(RoleName=f"{NAME}-control-plane", PolicyArn="arn:aws:iam::aws:policy/AmazonEKSClusterPolicy")
         eks.create_cluster(
-            name=NAME, version="1.36", roleArn=control, resourcesVpcConfig={"subnetIds": subnets},
+            name=NAME,
+            version="1.36",
+            roleArn=control,
+            resourcesVpcConfig={"subnetIds": subnets},
             accessConfig={"authenticationMode": "API_AND_CONFIG_MAP"},
         )
         while eks.describe_cluster(name=NAME)["cluster"]["status"] == "CREATING":

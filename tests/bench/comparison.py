@@ -67,8 +67,7 @@ class Wrong(Exception):
 def manifest(count: int, value: str) -> str:
     """ConfigMaps as the CDK sends them."""
     objects = [
-        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": f"object-{i}", "namespace": "default"}, "data": {"key": value}}
-        for i in range(count)
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": f"object-{i}", "namespace": "default"}, "data": {"key": value}} for i in range(count)
     ]
     return json.dumps(objects)
 
@@ -95,16 +94,31 @@ def cases(on: cluster.Cluster) -> list[Case]:
     create_one = on.event("Create", resource, Manifest=one)
     create_many = on.event("Create", resource, Manifest=many)
     patch = on.event(
-        "Create", "KubernetesPatch", ResourceName="configmap/object-0", ResourceNamespace="default", PatchType="merge",
-        ApplyPatchJson='{"data":{"key":"patched"}}', RestorePatchJson='{"data":{"key":"first"}}',
+        "Create",
+        "KubernetesPatch",
+        ResourceName="configmap/object-0",
+        ResourceNamespace="default",
+        PatchType="merge",
+        ApplyPatchJson='{"data":{"key":"patched"}}',
+        RestorePatchJson='{"data":{"key":"first"}}',
     )
     get = on.event(
-        "Create", "KubernetesObjectValue", ObjectType="configmap", ObjectName="object-0", ObjectNamespace="default",
-        JsonPath="@", TimeoutSeconds="10",
+        "Create",
+        "KubernetesObjectValue",
+        ObjectType="configmap",
+        ObjectName="object-0",
+        ObjectNamespace="default",
+        JsonPath="@",
+        TimeoutSeconds="10",
     )
     address = on.upload("small.zip", chart())
     install = on.event(
-        "Create", "HelmChart", Release="small", ChartAssetURL=address, Namespace="default", Values='{"key":"first"}',
+        "Create",
+        "HelmChart",
+        Release="small",
+        ChartAssetURL=address,
+        Namespace="default",
+        Values='{"key":"first"}',
     )
 
     def got(answer: Any) -> bool:

@@ -44,9 +44,7 @@ def _certificate(directory: pathlib.Path) -> tuple[pathlib.Path, pathlib.Path]:
     )
     authority, private = directory / "sts.crt", directory / "sts.key"
     authority.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    private.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
+    private.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
     return authority, private
 
 

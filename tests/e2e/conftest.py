@@ -97,9 +97,7 @@ def before(world: World, requests: dict[str, Request]) -> Snapshot:
 def examples(provider: Provider, requests: dict[str, Request], before: Snapshot) -> dict[str, Environment]:
     """The environments of docs/examples, all of them started at the same moment."""
     executions = {name: provider.start(request) for name, request in requests.items()}
-    return {
-        name: Environment(requests[name], provider.wait(execution).succeeded()) for name, execution in executions.items()
-    }
+    return {name: Environment(requests[name], provider.wait(execution).succeeded()) for name, execution in executions.items()}
 
 
 @pytest.fixture(scope="session")

@@ -66,9 +66,7 @@ class Role:
 
     def invoke(self, function: str, payload: dict[str, Any]) -> Answer:
         """Invokes a function as both the backend and the CLI do (4.1)."""
-        answer = self.client("lambda").invoke(
-            FunctionName=function, InvocationType="RequestResponse", LogType="Tail", Payload=json.dumps(payload).encode()
-        )
+        answer = self.client("lambda").invoke(FunctionName=function, InvocationType="RequestResponse", LogType="Tail", Payload=json.dumps(payload).encode())
         return Answer(answer["Payload"].read(), "FunctionError" in answer, answer.get("LogResult", ""))
 
     def _with(self, service: str, keys: dict[str, str]) -> Any:
@@ -111,8 +109,12 @@ class Application:
         ssm = self.pipeline.client("ssm")
         cluster_arn = ssm.get_parameter(Name=outputs["ClusterName"])["Parameter"]["Value"]
         self.values = {
-            "app": app, "env": "dev", "ns": self.namespace, "cluster": cluster_arn.split("/")[1],
-            "appAdminRole": self.admin, "clusterAdminRole": outputs["ClusterAdminRoleDirectARN"],
+            "app": app,
+            "env": "dev",
+            "ns": self.namespace,
+            "cluster": cluster_arn.split("/")[1],
+            "appAdminRole": self.admin,
+            "clusterAdminRole": outputs["ClusterAdminRoleDirectARN"],
         }
         documents = fill(fixture("application"), **self.values)
         self.namespace_manifest, self.release = documents["namespace"], documents["release"]

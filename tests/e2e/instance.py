@@ -50,11 +50,11 @@ def copy(source: Cloud, to: Cloud) -> None:
         for entry in download.list_objects_v2(Bucket=bucket).get("Contents", []):
             body = download.get_object(Bucket=bucket, Key=entry["Key"])["Body"].read()
             upload.put_object(Bucket=bucket, Key=entry["Key"], Body=body)
-    parameters: list[dict[str, Any]] = [
-        {"ParameterKey": p["ParameterKey"], "ParameterValue": p["ParameterValue"]} for p in stack.get("Parameters", [])
-    ]
+    parameters: list[dict[str, Any]] = [{"ParameterKey": p["ParameterKey"], "ParameterValue": p["ParameterValue"]} for p in stack.get("Parameters", [])]
     into.create_stack(
-        StackName=deploy.STACK, TemplateBody=template, Parameters=parameters,
+        StackName=deploy.STACK,
+        TemplateBody=template,
+        Parameters=parameters,
         Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
     )
     into.get_waiter("stack_create_complete").wait(StackName=deploy.STACK, WaiterConfig={"Delay": 1, "MaxAttempts": 60})

@@ -28,9 +28,9 @@ def run(source: Cloud, directory: pathlib.Path) -> tuple[Environment, list[str]]
         instance.copy(source, cloud)
         deploy.environment_role(cloud)
         functions = cloud.client("lambda")
-        name = cloud.client("cloudformation").describe_stack_resource(
-            StackName=deploy.STACK, LogicalResourceId="ClusterFunction"
-        )["StackResourceDetail"]["PhysicalResourceId"]
+        name = cloud.client("cloudformation").describe_stack_resource(StackName=deploy.STACK, LogicalResourceId="ClusterFunction")["StackResourceDetail"][
+            "PhysicalResourceId"
+        ]
         functions.update_function_configuration(FunctionName=name, Timeout=ATTEMPT)
         provider, world = Provider.of(cloud), World(cloud)
         request = example("fargate")

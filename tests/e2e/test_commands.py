@@ -122,7 +122,10 @@ def test_examples_of_the_manual_are_answered(function: Function) -> None:
 def test_nothing_planted_is_in_a_log_or_left_in_tmp(function: Function, cloud: Cloud, world: World) -> None:
     planted = [hashlib.sha256(f"planted {n}".encode()).hexdigest()[:24] for n in range(6)]
     secret = {
-        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "planted", "namespace": "default"}, "stringData": {"password": planted[0]},
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "planted", "namespace": "default"},
+        "stringData": {"password": planted[0]},
     }
     function.write("KubernetesResource", Manifest=json.dumps([secret]), Overwrite="true").nothing()
     # Each in another way that ends in an error, which quotes what was sent.

@@ -22,7 +22,6 @@ _CLUSTER = "opa-removed-cluster"
 _OTHER = "opa-elsewhere-cluster"
 
 
-
 class Controller(threading.Thread):
     """Stands for the load balancer controller: when an object of its is deleted, it removes the load balancer, then its finalizer."""
 
@@ -110,8 +109,11 @@ def _refused(provider: Provider, world: World, request: Request, network: dict[s
     group = ec2.create_security_group(GroupName="orders", Description="of another team", VpcId=network["vpcId"])["GroupId"]
     interface = ec2.create_network_interface(SubnetId=subnet, Description="orders")["NetworkInterface"]["NetworkInterfaceId"]
     eks.create_fargate_profile(
-        fargateProfileName="orders", clusterName=_CLUSTER, selectors=[{"namespace": "orders"}],
-        subnets=network["privateSubnetIds"], podExecutionRoleArn=f"arn:aws:iam::222222222222:role/{role}",
+        fargateProfileName="orders",
+        clusterName=_CLUSTER,
+        selectors=[{"namespace": "orders"}],
+        subnets=network["privateSubnetIds"],
+        podExecutionRoleArn=f"arn:aws:iam::222222222222:role/{role}",
     )
     eks.get_waiter("fargate_profile_active").wait(clusterName=_CLUSTER, fargateProfileName="orders", WaiterConfig={"Delay": 1})
     iam.attach_role_policy(RoleName=role, PolicyArn=policy)
@@ -158,7 +160,9 @@ def _strewn(world: World, network: dict[str, Any]) -> tuple[set[str], list[str],
     elbv2.modify_load_balancer_attributes(LoadBalancerArn=balancers[2]["LoadBalancerArn"], Attributes=protected)
     target = elbv2.create_target_group(Name="k8s-default-web", Protocol="HTTP", Port=80, VpcId=vpc, Tags=_pairs(controller))["TargetGroups"][0]
     interface = ec2.create_network_interface(
-        SubnetId=network["privateSubnetIds"][0], Description="aws-K8S-i-0123456789abcdef0", Groups=[groups[0]],
+        SubnetId=network["privateSubnetIds"][0],
+        Description="aws-K8S-i-0123456789abcdef0",
+        Groups=[groups[0]],
         TagSpecifications=_tags("network-interface", **{"cluster.k8s.amazonaws.com/name": _CLUSTER}),
     )["NetworkInterface"]
     tags = {"ebs.csi.aws.com/cluster": "true", "KubernetesCluster": _CLUSTER, f"kubernetes.io/cluster/{_CLUSTER}": "owned"}

@@ -15,8 +15,21 @@ from e2e.provider import Environment, Provider, fill, fixture
 from e2e.world import World
 
 STAGES = [
-    "Lock", "Bootstrap", "Network", "Identity", "Cluster", "Egress", "DeployKubectl", "Access",
-    "Capacity", "AddonRoles", "Logging", "ClusterDNS", "LoadBalancer", "Verify", "Register",
+    "Lock",
+    "Bootstrap",
+    "Network",
+    "Identity",
+    "Cluster",
+    "Egress",
+    "DeployKubectl",
+    "Access",
+    "Capacity",
+    "AddonRoles",
+    "Logging",
+    "ClusterDNS",
+    "LoadBalancer",
+    "Verify",
+    "Register",
 ]
 STACKS = ("Network", "Identity", "Cluster", "Egress", "Kubectl", "Capacity", "AddonRoles", "Stack")
 OUTPUTS, PARAMETERS, ROLES, ACCESS = (fixture(name) for name in ("outputs", "parameters", "roles", "access"))
@@ -221,8 +234,12 @@ def test_functions_own_role_has_no_rights_in_the_cluster(cloud: Cloud, fargate: 
         "RequestType": "Create",
         "ResourceType": "Custom::AWSCDK-EKS-KubernetesObjectValue",
         "ResourceProperties": {
-            "ClusterName": "opa-development-cluster", "RoleArn": "", "ObjectType": "secrets",
-            "ObjectNamespace": "kube-system", "JsonPath": "@", "TimeoutSeconds": "1",
+            "ClusterName": "opa-development-cluster",
+            "RoleArn": "",
+            "ObjectType": "secrets",
+            "ObjectNamespace": "kube-system",
+            "JsonPath": "@",
+            "TimeoutSeconds": "1",
         },
     }
     answer: Answer = Backend(cloud, fargate).invoke(fargate.result["kubectl"]["functionArn"], payload)

@@ -59,8 +59,7 @@ def test_other_region_has_a_copy_of_the_code_in_its_own_bucket(world: World, exa
 
 def test_copies_of_the_function_run_the_same_code(world: World, cloud: Cloud, examples: dict[str, Environment]) -> None:
     copies = {
-        world.target("lambda", e.region).get_function(FunctionName=e.result["kubectl"]["functionArn"])["Configuration"]["CodeSha256"]
-        for e in examples.values()
+        world.target("lambda", e.region).get_function(FunctionName=e.result["kubectl"]["functionArn"])["Configuration"]["CodeSha256"] for e in examples.values()
     }
     pages = cloud.client("lambda").get_paginator("list_functions").paginate()
     master = {f["CodeSha256"] for page in pages for f in page["Functions"] if "-KubectlFunction-" in f["FunctionName"]}

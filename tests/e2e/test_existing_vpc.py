@@ -42,7 +42,9 @@ def test_what_was_added_is_marked(world: World, examples: dict[str, Environment]
     assert [e["ServiceName"] for e in endpoints] == ["com.amazonaws.us-east-1.eks"]
     groups = ec2.describe_security_groups(Filters=mine)["SecurityGroups"]
     assert sorted(g["Description"] for g in groups) == [
-        "EKS control plane: who may reach the Kubernetes API from inside the VPC", "Interface endpoints: HTTPS from the VPC", "Kubectl function",
+        "EKS control plane: who may reach the Kubernetes API from inside the VPC",
+        "Interface endpoints: HTTPS from the VPC",
+        "Kubectl function",
     ]
 
 

@@ -74,9 +74,7 @@ def test_sibling_branch_came_to_its_end(failed: Execution, world: World) -> None
     assert world.stacks("222222222222")["EKS-ENV-opa-blocked-Network"]["StackStatus"] == "CREATE_COMPLETE"
 
 
-def test_same_request_goes_on_when_the_obstacle_is_gone(
-    cloud: Cloud, provider: Provider, failed: Execution, request_: Request
-) -> None:
+def test_same_request_goes_on_when_the_obstacle_is_gone(cloud: Cloud, provider: Provider, failed: Execution, request_: Request) -> None:
     assert failed.status == "FAILED"
     cloud.client("iam", cloud.target_account).delete_role(RoleName=OBSTACLE)
     result = provider.run(request_).succeeded().result

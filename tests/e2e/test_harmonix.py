@@ -52,9 +52,7 @@ def test_backend_writes_and_reads_the_audit_table(cloud: Cloud, managed: Environ
     dynamodb = backend.client("dynamodb")
     dynamodb.put_item(TableName=table, Item=row)
     # /audit-entries (5.3): one scan with a filter.
-    found = dynamodb.scan(
-        TableName=table, FilterExpression="appName = :appName", ExpressionAttributeValues={":appName": {"S": "appName of the row"}}
-    )
+    found = dynamodb.scan(TableName=table, FilterExpression="appName = :appName", ExpressionAttributeValues={":appName": {"S": "appName of the row"}})
     assert found["Items"] == [row]
 
 
@@ -167,9 +165,7 @@ def test_reapply_restores_a_lost_line_and_keeps_the_others(cloud: Cloud, managed
 def test_role_outside_the_allow_list_is_refused(cloud: Cloud, managed: Environment, name: str) -> None:
     # The role would trust the function; the list alone stands in the way (4.1).
     stranger = role(cloud, managed, name)
-    payload = fill(
-        PAYLOADS["a"], cluster="opa-staging-cluster", appAdminRole=stranger, ns="default", env="dev", app="any"
-    )
+    payload = fill(PAYLOADS["a"], cluster="opa-staging-cluster", appAdminRole=stranger, ns="default", env="dev", app="any")
     message = Backend(cloud, managed).invoke(managed.result["kubectl"]["functionArn"], payload).refused()
     assert stranger in message
     assert "assumableRoles" in message
@@ -181,4 +177,3 @@ def test_unknown_properties_and_values_of_any_scalar_type_are_accepted(applicati
     payload["ResourceProperties"] |= {"TimeoutSeconds": 5, "SomethingNew": True}
     answer = application.backend.invoke(application.function, payload)
     assert answer.value()["items"]
-

@@ -23,9 +23,7 @@ def test_a_layer_built_twice_has_the_same_archive(tmp_path: pathlib.Path) -> Non
     shutil.copytree(LAYERS / "1.36", tmp_path / "kubectl" / "1.36")
     shutil.copy(LAYERS / "layer.mk", tmp_path / "kubectl")
     architecture, _ = MACHINES[platform.machine()]
-    subprocess.run(
-        ["make", "-s", "-C", tmp_path / "kubectl" / "1.36", "build", f"OUT={tmp_path / 'out'}", f"GOARCH={architecture}"], check=True
-    )
+    subprocess.run(["make", "-s", "-C", tmp_path / "kubectl" / "1.36", "build", f"OUT={tmp_path / 'out'}", f"GOARCH={architecture}"], check=True)
     assert _archive(tmp_path / "out", tmp_path / "again") == _archive(BUILD / "KubectlLayer136", tmp_path / "built")
 
 

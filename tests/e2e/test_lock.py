@@ -89,15 +89,19 @@ def _stop_at_work(provider: Provider, world: World, request: Request) -> str:
 
 
 # FAILED is for what the machine cannot catch itself.
-@pytest.mark.parametrize(
-    ("status", "recorded"), [("SUCCEEDED", False), ("RUNNING", False), ("FAILED", True), ("ABORTED", True), ("TIMED_OUT", True)]
-)
+@pytest.mark.parametrize(("status", "recorded"), [("SUCCEEDED", False), ("RUNNING", False), ("FAILED", True), ("ABORTED", True), ("TIMED_OUT", True)])
 def test_rule_is_for_executions_that_ended_badly(cloud: Cloud, provider: Provider, status: str, recorded: bool) -> None:
     events = cloud.client("events")
     detail = {"status": status, "stateMachineArn": provider.machine}
     event = {
-        "source": "aws.states", "detail-type": "Step Functions Execution Status Change", "detail": detail,
-        "id": "1", "account": "111111111111", "time": "2026-11-22T00:00:00Z", "region": "us-east-1", "resources": [],
+        "source": "aws.states",
+        "detail-type": "Step Functions Execution Status Change",
+        "detail": detail,
+        "id": "1",
+        "account": "111111111111",
+        "time": "2026-11-22T00:00:00Z",
+        "region": "us-east-1",
+        "resources": [],
     }
     patterns = [rule["EventPattern"] for rule in events.list_rules(NamePrefix=deploy.STACK)["Rules"]]
     assert patterns

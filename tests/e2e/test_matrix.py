@@ -15,10 +15,17 @@ from e2e.world import World
 # As many at a time as an ordinary machine has room for.
 BATCHES = {
     "new VPC": (
-        "fargate-new-private", "fargate-new-public-admin", "managed-new-private", "managed-new-private-admin", "managed-new-public-admin",
+        "fargate-new-private",
+        "fargate-new-public-admin",
+        "managed-new-private",
+        "managed-new-private-admin",
+        "managed-new-public-admin",
     ),
     "existing VPC": (
-        "fargate-existing-private", "fargate-existing-private-admin", "fargate-existing-public-admin", "managed-existing-private-admin",
+        "fargate-existing-private",
+        "fargate-existing-private-admin",
+        "fargate-existing-public-admin",
+        "managed-existing-private-admin",
         "managed-existing-public",
     ),
 }

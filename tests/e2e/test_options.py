@@ -152,9 +152,9 @@ def _group(world: World) -> dict[str, Any]:
 def _launch_template(world: World) -> dict[str, Any]:
     """The data of the launch template's version that the group uses."""
     template = _group(world)["launchTemplate"]
-    (version,) = world.target("ec2").describe_launch_template_versions(
-        LaunchTemplateId=template["id"], Versions=[template["version"]]
-    )["LaunchTemplateVersions"]
+    (version,) = world.target("ec2").describe_launch_template_versions(LaunchTemplateId=template["id"], Versions=[template["version"]])[
+        "LaunchTemplateVersions"
+    ]
     return version["LaunchTemplateData"]
 
 

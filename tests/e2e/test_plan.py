@@ -15,12 +15,29 @@ from e2e.world import World, eventually
 from localcloud import snapshot
 
 STAGES = [
-    "Bootstrap", "Network", "Identity", "Cluster", "Egress", "DeployKubectl", "Access",
-    "Capacity", "AddonRoles", "Logging", "ClusterDNS", "LoadBalancer", "Register",
+    "Bootstrap",
+    "Network",
+    "Identity",
+    "Cluster",
+    "Egress",
+    "DeployKubectl",
+    "Access",
+    "Capacity",
+    "AddonRoles",
+    "Logging",
+    "ClusterDNS",
+    "LoadBalancer",
+    "Register",
 ]
 STACKS = {
-    "Network": "Network", "Identity": "Identity", "Cluster": "Cluster", "Egress": "Egress", "DeployKubectl": "Kubectl",
-    "Capacity": "Capacity", "AddonRoles": "AddonRoles", "Register": "Stack",
+    "Network": "Network",
+    "Identity": "Identity",
+    "Cluster": "Cluster",
+    "Egress": "Egress",
+    "DeployKubectl": "Kubectl",
+    "Capacity": "Capacity",
+    "AddonRoles": "AddonRoles",
+    "Register": "Stack",
 }
 
 BEFORE = example("managed-nodes", name="planned", cidr="10.77.0.0/20", natGateways="perAz")
@@ -137,7 +154,9 @@ def test_new_environment_is_added_whole(world: World, story: Story) -> None:
         first = {name for name in made if name in resources} - _added_later(story, stage)
         assert story.new.changes(stage) == {("added", resources[name]["Type"], name) for name in first}, stage
     assert {c[1:] for c in story.new.changes("Access")} == {
-        ("ClusterRoleBinding", "opa-cluster-admin"), ("ClusterRole", "opa-namespace-viewer"), ("ConfigMap", "kube-system/aws-auth"),
+        ("ClusterRoleBinding", "opa-cluster-admin"),
+        ("ClusterRole", "opa-namespace-viewer"),
+        ("ConfigMap", "kube-system/aws-auth"),
     }
     assert ("added", "Helm release", "kube-system/aws-load-balancer-controller") in story.new.changes("LoadBalancer")
     assert ("added", "DaemonSet", "amazon-cloudwatch/fluent-bit") in story.new.changes("Logging")

@@ -44,56 +44,103 @@ def layout(world: World) -> Layout:
 # What is set of the account, one change of docs/examples/managed-nodes.json, the finding's code and field, and what it says.
 CASES: dict[str, tuple[dict[str, Any], dict[str, Any], str, str, list[str]]] = {
     "no room for a VPC": (
-        {"quotas": {"vpc/L-F678F1CE": 1}}, {}, "QuotaExceeded", "/vpcConfiguration",
+        {"quotas": {"vpc/L-F678F1CE": 1}},
+        {},
+        "QuotaExceeded",
+        "/vpcConfiguration",
         ["quota of VPCs in us-east-1 is 1", "1 more", "--service-code vpc --quota-code L-F678F1CE"],
     ),
     "no room for an internet gateway": (
-        {"quotas": {"vpc/L-A4707A72": 0}}, {}, "QuotaExceeded", "/vpcConfiguration", ["internet gateways in us-east-1"],
+        {"quotas": {"vpc/L-A4707A72": 0}},
+        {},
+        "QuotaExceeded",
+        "/vpcConfiguration",
+        ["internet gateways in us-east-1"],
     ),
     "no room for gateway endpoints": (
-        {"quotas": {"vpc/L-1B52E74A": 1}}, {}, "QuotaExceeded", "/vpcConfiguration", ["gateway endpoints", "2 more"],
+        {"quotas": {"vpc/L-1B52E74A": 1}},
+        {},
+        "QuotaExceeded",
+        "/vpcConfiguration",
+        ["gateway endpoints", "2 more"],
     ),
     "no room for addresses": (
-        {"quotas": {"ec2/L-0263D0A3": 1}}, {"natGateways": "perAz"}, "QuotaExceeded", "/natGateways",
+        {"quotas": {"ec2/L-0263D0A3": 1}},
+        {"natGateways": "perAz"},
+        "QuotaExceeded",
+        "/natGateways",
         ["elastic IP addresses", "2 more", "request-service-quota-increase"],
     ),
     "no room for a NAT gateway": (
-        {"quotas": {"vpc/L-FE5A380F": 0}}, {"natGateways": "single"}, "QuotaExceeded", "/natGateways", ["NAT gateways in the zone us-east-1"],
+        {"quotas": {"vpc/L-FE5A380F": 0}},
+        {"natGateways": "single"},
+        "QuotaExceeded",
+        "/natGateways",
+        ["NAT gateways in the zone us-east-1"],
     ),
     "no room for a cluster": ({"quotas": {"eks/L-1194D53C": 0}}, {}, "QuotaExceeded", "/awsRegion", ["EKS clusters in us-east-1 is 0"]),
     "no room for nodes": (
-        {"quotas": {"ec2/L-1216C47A": 7}}, {"instanceType": "m5.xlarge", "nodeGroupMinSize": 2, "nodeGroupDesiredSize": 2}, "QuotaExceeded",
-        "/nodeGroupDesiredSize", ["vCPUs of running On-Demand instances, Standard", "8 more"],
+        {"quotas": {"ec2/L-1216C47A": 7}},
+        {"instanceType": "m5.xlarge", "nodeGroupMinSize": 2, "nodeGroupDesiredSize": 2},
+        "QuotaExceeded",
+        "/nodeGroupDesiredSize",
+        ["vCPUs of running On-Demand instances, Standard", "8 more"],
     ),
     "a family that the account may not run": (
-        {}, {"instanceType": "g4dn.xlarge"}, "QuotaExceeded", "/nodeGroupDesiredSize", ["G and VT", "is 0"],
+        {},
+        {"instanceType": "g4dn.xlarge"},
+        "QuotaExceeded",
+        "/nodeGroupDesiredSize",
+        ["G and VT", "is 0"],
     ),
     "an instance type that is none": ({}, {"instanceType": "m5.gigantic"}, "InstanceTypeUnknown", "/instanceType", ["m5.gigantic", "us-east-1"]),
     "an instance type without a zone": (
-        {"notOffered": {"m5.large": ["us-east-1a", "us-east-1b", "us-east-1c"]}}, {}, "InstanceTypeUnknown", "/instanceType", ["m5.large"],
+        {"notOffered": {"m5.large": ["us-east-1a", "us-east-1b", "us-east-1c"]}},
+        {},
+        "InstanceTypeUnknown",
+        "/instanceType",
+        ["m5.large"],
     ),
     "an endpoint's service that a zone does not have": (
-        {"notOffered": {"ecr.dkr": ["us-east-1b"]}}, {"apiAccess": "private", "apiAccessCidrs": None}, "EndpointNotOffered", "/interfaceEndpoints",
+        {"notOffered": {"ecr.dkr": ["us-east-1b"]}},
+        {"apiAccess": "private", "apiAccessCidrs": None},
+        "EndpointNotOffered",
+        "/interfaceEndpoints",
         ["for ecr.dkr in us-east-1b", "without ecr.dkr"],
     ),
     "an endpoint's service that the region does not have": (
-        {"notOffered": {"sts": ["us-east-1a", "us-east-1b", "us-east-1c"]}}, {"interfaceEndpoints": ["sts"]}, "EndpointNotOffered",
-        "/interfaceEndpoints", ["no interface endpoint for sts in us-east-1"],
+        {"notOffered": {"sts": ["us-east-1a", "us-east-1b", "us-east-1c"]}},
+        {"interfaceEndpoints": ["sts"]},
+        "EndpointNotOffered",
+        "/interfaceEndpoints",
+        ["no interface endpoint for sts in us-east-1"],
     ),
     "nodes too small for what runs on each": (
-        {}, {"instanceType": "t3.micro", "nodeGroupMinSize": 1, "nodeGroupDesiredSize": 1, "nodeGroupMaxSize": 1}, "TooFewPods",
-        "/instanceType", ["1 nodes of the type t3.micro run 4 pods at most"],
+        {},
+        {"instanceType": "t3.micro", "nodeGroupMinSize": 1, "nodeGroupDesiredSize": 1, "nodeGroupMaxSize": 1},
+        "TooFewPods",
+        "/instanceType",
+        ["1 nodes of the type t3.micro run 4 pods at most"],
     ),
     "an administrator that does not exist": (
-        {}, {"clusterAdminRole": f"arn:aws:iam::{ACCOUNT}:role/nobody"}, "RoleMissing", "/clusterAdminRole",
+        {},
+        {"clusterAdminRole": f"arn:aws:iam::{ACCOUNT}:role/nobody"},
+        "RoleMissing",
+        "/clusterAdminRole",
         ["has no role nobody", "opa-checked-kubectl-lambda-role"],
     ),
     "an administrator with another path": (
-        {}, {"clusterAdminRole": f"arn:aws:iam::{ACCOUNT}:role/team/preflight-admin"}, "RoleMissing", "/clusterAdminRole",
+        {},
+        {"clusterAdminRole": f"arn:aws:iam::{ACCOUNT}:role/team/preflight-admin"},
+        "RoleMissing",
+        "/clusterAdminRole",
         [f"send arn:aws:iam::{ACCOUNT}:role/preflight-admin"],
     ),
     "an administrator that trusts somebody else": (
-        {}, {"clusterAdminRole": f"arn:aws:iam::{ACCOUNT}:role/preflight-admin"}, "RoleTrust", "/clusterAdminRole",
+        {},
+        {"clusterAdminRole": f"arn:aws:iam::{ACCOUNT}:role/preflight-admin"},
+        "RoleTrust",
+        "/clusterAdminRole",
         ["does not let", f'"aws:PrincipalArn":"arn:aws:iam::{ACCOUNT}:role/opa-checked-kubectl-lambda-role"'],
     ),
 }
@@ -162,16 +209,23 @@ def planted(world: World, region: str = "us-east-1") -> Iterator[set[str]]:
     ssm = world.target("ssm", region)
     iam.create_role(RoleName="opa-checked-operations-role", AssumeRolePolicyDocument=trusting({"Service": "ec2.amazonaws.com"}))
     table.create_table(
-        TableName="opa-checked-audit", BillingMode="PAY_PER_REQUEST",
-        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}], AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        TableName="opa-checked-audit",
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
     )
     logs.create_log_group(logGroupName="/aws/vpc/opa-checked-flow-logs")
     ssm.put_parameter(Name="/opa/checked/vpc", Value="vpc-1", Type="String")
     key = world.target("kms", region).create_key()["KeyMetadata"]["KeyId"]
     world.target("kms", region).create_alias(AliasName="alias/opa-checked-key", TargetKeyId=key)
     try:
-        yield {"role opa-checked-operations-role", "table opa-checked-audit", "log group /aws/vpc/opa-checked-flow-logs",
-               "tree of SSM parameters /opa/checked", "key alias alias/opa-checked-key"}
+        yield {
+            "role opa-checked-operations-role",
+            "table opa-checked-audit",
+            "log group /aws/vpc/opa-checked-flow-logs",
+            "tree of SSM parameters /opa/checked",
+            "key alias alias/opa-checked-key",
+        }
     finally:
         iam.delete_role(RoleName="opa-checked-operations-role")
         table.delete_table(TableName="opa-checked-audit")
@@ -200,8 +254,9 @@ def test_two_environments_with_one_name_are_told_apart(provider: Provider, world
     stacks = world.target("cloudformation")
     stacks.create_stack(
         StackName="EKS-ENV-opa-twice-told-Network",
-        TemplateBody=json.dumps({"Parameters": {"Prefix": {"Type": "String"}, "Name": {"Type": "String"}},
-                                 "Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}),
+        TemplateBody=json.dumps(
+            {"Parameters": {"Prefix": {"Type": "String"}, "Name": {"Type": "String"}}, "Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}
+        ),
         Parameters=[{"ParameterKey": "Prefix", "ParameterValue": "opa-twice"}, {"ParameterKey": "Name", "ParameterValue": "told"}],
         Tags=[{"Key": "eks-environment", "Value": "opa-twice-told"}],
     )
@@ -268,8 +323,12 @@ def test_what_can_change_changes_in_place(provider: Provider, world: World, repa
     cluster = before["cluster"]["name"]
     made = eks.describe_cluster(name=cluster)["cluster"]["createdAt"]
     changes = {
-        "apiAccess": "private", "apiAccessCidrs": None, "natGateways": "perAz", "interfaceEndpoints": ["sts"],
-        "nodeGroupMaxSize": 3, "tags": {"cost-center": "4712"},
+        "apiAccess": "private",
+        "apiAccessCidrs": None,
+        "natGateways": "perAz",
+        "interfaceEndpoints": ["sts"],
+        "nodeGroupMaxSize": 3,
+        "tags": {"cost-center": "4712"},
     }
     request = {k: v for k, v in (repaired.request | changes).items() if v is not None}
     result = provider.run(request).succeeded().result

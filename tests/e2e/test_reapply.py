@@ -11,8 +11,21 @@ from e2e.provider import Environment, Execution, Provider
 from e2e.world import World
 
 STAGES = [
-    "Lock", "Bootstrap", "Network", "Identity", "Cluster", "Egress", "DeployKubectl", "Access",
-    "Capacity", "AddonRoles", "Logging", "ClusterDNS", "LoadBalancer", "Verify", "Register",
+    "Lock",
+    "Bootstrap",
+    "Network",
+    "Identity",
+    "Cluster",
+    "Egress",
+    "DeployKubectl",
+    "Access",
+    "Capacity",
+    "AddonRoles",
+    "Logging",
+    "ClusterDNS",
+    "LoadBalancer",
+    "Verify",
+    "Register",
 ]
 
 

@@ -30,7 +30,9 @@ class Upgrade:
 
 def _kubectl(cloud: Cloud, environment: Environment) -> dict[str, Any]:
     payload = {
-        "ClusterName": CLUSTER, "RoleArn": environment.result["outputs"]["ClusterAdminRoleDirectARN"], "Command": ["version", "--client"],
+        "ClusterName": CLUSTER,
+        "RoleArn": environment.result["outputs"]["ClusterAdminRoleDirectARN"],
+        "Command": ["version", "--client"],
     }
     answer = Backend(cloud, environment).invoke(environment.result["kubectl"]["functionArn"], payload)
     assert not answer.error, answer.body

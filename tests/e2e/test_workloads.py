@@ -99,9 +99,12 @@ def test_new_pod_gets_a_fargate_node_and_takes_it_along(cloud: Cloud, fargate: E
     cluster = Cluster(cloud, fargate.result)
     before = len(cluster.list("nodes"))
     guest = {
-        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "guest", "namespace": "default"},
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "guest", "namespace": "default"},
         "spec": {
-            "replicas": 1, "selector": {"matchLabels": {"app": "guest"}},
+            "replicas": 1,
+            "selector": {"matchLabels": {"app": "guest"}},
             "template": {"metadata": {"labels": {"app": "guest"}}, "spec": {"containers": [{"name": "guest", "image": "example.com/guest"}]}},
         },
     }
@@ -109,8 +112,13 @@ def test_new_pod_gets_a_fargate_node_and_takes_it_along(cloud: Cloud, fargate: E
     cluster.call("Create", "KubernetesResource", Manifest=manifest)
     try:
         ready = cluster.call(
-            "Create", "KubernetesObjectValue",
-            ObjectType="deployment", ObjectName="guest", ObjectNamespace="default", JsonPath=".status.readyReplicas", TimeoutSeconds="20",
+            "Create",
+            "KubernetesObjectValue",
+            ObjectType="deployment",
+            ObjectName="guest",
+            ObjectNamespace="default",
+            JsonPath=".status.readyReplicas",
+            TimeoutSeconds="20",
         )
         assert ready["Data"]["Value"] == "1"
         (placed,) = _pods(cluster, "default")
@@ -169,9 +177,9 @@ def test_nodes_of_the_group_are_ready_and_of_the_request(cloud: Cloud, world: Wo
 
 def test_launch_template_is_as_safe_as_it_can_be(world: World, managed: Environment) -> None:
     template = _group(world)["launchTemplate"]
-    (version,) = world.target("ec2").describe_launch_template_versions(
-        LaunchTemplateId=template["id"], Versions=[template["version"]]
-    )["LaunchTemplateVersions"]
+    (version,) = world.target("ec2").describe_launch_template_versions(LaunchTemplateId=template["id"], Versions=[template["version"]])[
+        "LaunchTemplateVersions"
+    ]
     data = version["LaunchTemplateData"]
     assert data["InstanceType"] == "m5.large"
     metadata = data["MetadataOptions"]

@@ -28,9 +28,7 @@ def findings(machine: dict[str, Any], directory: pathlib.Path) -> str:
     text = re.sub(r"\$\{(\w+)Arn\}", r"arn:aws:lambda:us-east-1:111111111111:function:\1", json.dumps(machine))
     file = directory / "definition.json"
     file.write_text(text)
-    done = subprocess.run(
-        [str(NODE / "node"), str(LINT), "--json-path", str(file)], capture_output=True, text=True, check=False, env=dict(os.environ)
-    )
+    done = subprocess.run([str(NODE / "node"), str(LINT), "--json-path", str(file)], capture_output=True, text=True, check=False, env=dict(os.environ))
     assert done.returncode in (0, 1), done.stderr
     return done.stdout + done.stderr if done.returncode else ""
 

@@ -72,9 +72,7 @@ def test_second_interpreter_times_out_as_well(undisturbed: dict[str, Execution],
         proxy.remove(rule)
 
 
-def test_execution_stopped_at_a_state_is_recorded_and_followed(
-    undisturbed: dict[str, Execution], first: Stage, proxy: Proxy
-) -> None:
+def test_execution_stopped_at_a_state_is_recorded_and_followed(undisturbed: dict[str, Execution], first: Stage, proxy: Proxy) -> None:
     assert undisturbed
     request = example("managed-nodes")
     for state in STOPPED_AT:
@@ -99,9 +97,7 @@ def test_execution_stopped_at_a_state_is_recorded_and_followed(
 
 
 @pytest.mark.parametrize(("state", "sibling"), [("Identity", "Network"), ("Egress", "Cluster")])
-def test_failing_branch_waits_for_its_siblings(
-    undisturbed: dict[str, Execution], first: Stage, proxy: Proxy, world: World, state: str, sibling: str
-) -> None:
+def test_failing_branch_waits_for_its_siblings(undisturbed: dict[str, Execution], first: Stage, proxy: Proxy, world: World, state: str, sibling: str) -> None:
     """The sibling's stack has only been begun when the branch fails; it is at rest when the failure is recorded."""
     assert undisturbed
     request = example("fargate", name=f"beside-{sibling.lower()}", cidr="10.70.0.0/24")

@@ -34,7 +34,12 @@ def invoke(template: pathlib.Path, function: str, event: Any) -> Any:
     """What a function answers in a new container."""
     done = subprocess.run(
         [str(SAM), "local", "invoke", function, "--template", str(template), "--event", "-", "--skip-pull-image"],
-        input=json.dumps(event), cwd=ROOT, env=environment(), capture_output=True, text=True, check=False,
+        input=json.dumps(event),
+        cwd=ROOT,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     try:
         return json.loads(done.stdout.strip().splitlines()[-1])
@@ -50,10 +55,23 @@ class Endpoint:
         with open(log, "wb") as output:
             self._process = subprocess.Popen(
                 [
-                    str(SAM), "local", "start-lambda", "--template", str(template), "--port", str(self._port),
-                    "--warm-containers", "LAZY", "--skip-pull-image",
+                    str(SAM),
+                    "local",
+                    "start-lambda",
+                    "--template",
+                    str(template),
+                    "--port",
+                    str(self._port),
+                    "--warm-containers",
+                    "LAZY",
+                    "--skip-pull-image",
                 ],
-                cwd=ROOT, env=environment(), stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
+                cwd=ROOT,
+                env=environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
             )
         end = time.monotonic() + START_SECONDS
         while not self._listens():

@@ -27,7 +27,7 @@ def formatted() -> str:
     """gofmt and ruff have nothing to change."""
     files = subprocess.run(["git", "ls-files", "*.go"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.split()
     listed = subprocess.run(["gofmt", "-l", *files], cwd=ROOT, capture_output=True, text=True, check=False).stdout
-    return listed + run(str(TOOLS / "ruff"), "check", "--quiet", "tests")
+    return listed + run(str(TOOLS / "ruff"), "check", "--quiet", "tests") + run(str(TOOLS / "ruff"), "format", "--check", "tests")
 
 
 def linted() -> str:

@@ -198,9 +198,7 @@ def test_interpreters_act_as_the_account_of_the_function(proxy: Proxy, upstream:
 def test_invocation_goes_elsewhere(upstream: Upstream, tmp_path: pathlib.Path) -> None:
     elsewhere = Upstream()
     url = f"http://127.0.0.1:{elsewhere.server_address[1]}/functions/F"
-    proxy = Proxy(
-        f"http://127.0.0.1:{upstream.server_address[1]}", tmp_path, route=lambda call: url if call.action == "Invoke" else None
-    )
+    proxy = Proxy(f"http://127.0.0.1:{upstream.server_address[1]}", tmp_path, route=lambda call: url if call.action == "Invoke" else None)
     try:
         send(proxy, "POST", INVOKE, b"{}")
         send(proxy, "GET", "/other")

@@ -25,7 +25,6 @@ def kind_of(identifier: str) -> str | None:
     return _KINDS.get(identifier.partition("-")[0])
 
 
-
 def install() -> None:
     """Take the places of the two actions, and name to IAM what is tagged, or looked at."""
     ec2._ACTION_MAP["DescribeVpcEndpoints"] = _describe_endpoints

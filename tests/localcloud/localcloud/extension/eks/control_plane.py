@@ -62,7 +62,12 @@ class ControlPlanes:
         command = [str(self._settings.kubernetes), "server", "--dir", str(directory), "--endpoint-port", str(port)]
         command += ["--webhook-config", str(webhook), "--audit-log", str(directory / "audit.log")]
         command += ["--service-account-issuer", cluster["identity"]["oidc"]["issuer"], "--nodes", str(self._settings.eks_nodes)]
-        command += ["--region", key[1], "--gate-url", f"http://{self._settings.address}:{self._settings.services_port}/gate/{'/'.join(key)}"]
+        command += [
+            "--region",
+            key[1],
+            "--gate-url",
+            f"http://{self._settings.address}:{self._settings.services_port}/gate/{'/'.join(key)}",
+        ]
         env = {"PATH": os.environ["PATH"], "HOME": str(directory), "TMPDIR": os.environ.get("TMPDIR", "/tmp")}
         pids = self._settings.layout.pids
         running = _Running(directory, process.spawn(f"kubernetes-{directory.name}", command, env, directory / "server.log", pids))
