@@ -1,12 +1,13 @@
 package environment
 
 // Deletion is the request that removes what r has made: what a deletion reads of a request, and what
-// every request must have. It is written down in the provider stack, so it is as small as can be.
+// every request must have. It is written down in the provider stack, so it is as small as can be, and
+// the same whoever may reach the API: a deletion goes by the kubectl function.
 func (r Request) Deletion() Request {
 	return Request{
 		Operation: OperationDelete, Prefix: r.Prefix, Name: r.Name, AccountID: r.AccountID, Region: r.Region,
 		EnvironmentRole: r.EnvironmentRole, ExternalID: r.ExternalID, PermissionsBoundary: r.PermissionsBoundary,
-		VPCConfiguration: r.VPCConfiguration, VPCID: r.VPCID, APIAccess: r.APIAccess, NodeType: r.NodeType,
+		VPCConfiguration: r.VPCConfiguration, VPCID: r.VPCID, APIAccess: APIPublicAndPrivate, NodeType: r.NodeType,
 		Retain: r.Retain,
 	}
 }

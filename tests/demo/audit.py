@@ -13,12 +13,13 @@ _OWN = ("system:", "local-admin")
 
 
 def writes(cloud: Cloud, cluster: str, since: float) -> collections.Counter[str]:
-    """Mutating requests since a time (in Unix seconds) that did not come from the cluster's own components."""
+    """Mutating requests since a time (in Unix seconds) that did not come from the cluster's own components; dry runs mutate nothing."""
     counted: collections.Counter[str] = collections.Counter()
     log = cloud.directory / "run" / "clusters" / cluster / "audit.log"
     for line in log.read_text().splitlines():
         event = json.loads(line)
         when = datetime.datetime.fromisoformat(event["requestReceivedTimestamp"]).timestamp()
-        if when >= since and not event["user"]["username"].startswith(_OWN):
+        dry = "dryRun=All" in event["requestURI"]
+        if when >= since and not dry and not event["user"]["username"].startswith(_OWN):
             counted[f"{event['verb']} {event['objectRef'].get('resource', '')}"] += 1
     return counted

@@ -51,9 +51,12 @@ def copy(source: Cloud, to: Cloud) -> None:
             body = download.get_object(Bucket=bucket, Key=entry["Key"])["Body"].read()
             upload.put_object(Bucket=bucket, Key=entry["Key"], Body=body)
     parameters: list[dict[str, Any]] = [{"ParameterKey": p["ParameterKey"], "ParameterValue": p["ParameterValue"]} for p in stack.get("Parameters", [])]
+    # As `sam deploy` does: a template of this size is not taken in a call itself.
+    bucket = next(b["Name"] for b in upload.list_buckets()["Buckets"])
+    upload.put_object(Bucket=bucket, Key="orchestrator.template", Body=template.encode())
     into.create_stack(
         StackName=deploy.STACK,
-        TemplateBody=template,
+        TemplateURL=f"{to.settings['AWS_ENDPOINT_URL']}/{bucket}/orchestrator.template",
         Parameters=parameters,
         Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
     )

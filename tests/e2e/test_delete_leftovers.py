@@ -130,7 +130,9 @@ def _refused(provider: Provider, world: World, request: Request, network: dict[s
 def _claimable(kube: KubeClient, volume: str) -> None:
     """A PersistentVolume that lets go of the volume: the EBS CSI driver has made it, and nobody claims it."""
     spec = {
-        "capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"], "persistentVolumeReclaimPolicy": "Delete",
+        "capacity": {"storage": "1Gi"},
+        "accessModes": ["ReadWriteOnce"],
+        "persistentVolumeReclaimPolicy": "Delete",
         "csi": {"driver": "ebs.csi.aws.com", "volumeHandle": volume},
     }
     metadata = {"name": "pvc-free", "annotations": {"pv.kubernetes.io/provisioned-by": "ebs.csi.aws.com"}}

@@ -59,9 +59,9 @@ def test_no_call_changes_anything_in_the_target_account(world: World, again: Aga
     assert world.calls(again.since, again.environment.account) == []
 
 
-def test_orchestrator_writes_its_lock_and_history_only(world: World, again: Again) -> None:
+def test_orchestrator_writes_lock_history_and_event_only(world: World, again: Again) -> None:
     written = {call.partition(" by ")[0] for call in world.calls(again.since, "111111111111")}
-    assert written == {"states:StartExecution", "dynamodb:PutItem", "dynamodb:DeleteItem"}
+    assert written == {"states:StartExecution", "dynamodb:PutItem", "dynamodb:DeleteItem", "events:PutEvents"}
 
 
 def test_nothing_is_written_into_the_cluster(world: World, again: Again) -> None:

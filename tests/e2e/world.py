@@ -61,7 +61,9 @@ class World:
                 user = event["user"]["username"]
                 when = _seconds(event["requestReceivedTimestamp"])
                 # The control plane's own users have no ARN.
-                if user.startswith("arn:") and event["verb"] in _WRITING and when >= since:
+                # A dry run asks what a write would do.
+                writing = event["verb"] in _WRITING and "dryRun=All" not in event["requestURI"]
+                if user.startswith("arn:") and writing and when >= since:
                     found.append(f"{event['verb']} {event['requestURI']} by {user}")
         return found
 
