@@ -39,6 +39,8 @@ _MASKS = [
         (r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", "<uuid>"),
         (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)?", "<time>"),
         (r"\b([a-z]{2,12})-[0-9a-f]{8,17}\b", r"\1-<id>"),
+        # A Deployment's hash of its pods' template: a number below 2^32, digit by digit in Kubernetes' alphabet.
+        (r"-[2456789bcdf]{6,10}\b", "-<id>"),
         (r"\b[0-9a-fA-F]{20,64}\b", "<hash>"),
         (r"\b(?!\d{12}\b)[0-9a-f]{8,17}\b|\b(?!\d{12}\b)[0-9A-F]{12,16}\b", "<id>"),
         (r"\b[a-z]{2,5}\d-az(\d)\b", r"az\1"),
