@@ -43,7 +43,7 @@ def _tagging(original: Any) -> Any:
 def _describe(parameters: Any) -> Any:
     filters = ec2._parse_filters(parameters)
     identifiers = ec2._parse_member_list(parameters, "NetworkInterfaceId")
-    if unknown := [name for name in filters if name not in _FILTERED and not name.startswith("tag")]:
+    if unknown := [name for name in filters if name not in (*_FILTERED, "group-id") and not name.startswith("tag")]:
         return ec2._error("InvalidParameterValue", f"local cloud: the filter {unknown[0]} is not implemented", 400)
     items = "".join(
         ec2._eni_fields_xml(interface)
@@ -51,6 +51,7 @@ def _describe(parameters: Any) -> Any:
         if (not identifiers or interface["NetworkInterfaceId"] in identifiers)
         and ec2._resource_matches_tag_filters(interface["NetworkInterfaceId"], filters)
         and all(interface[key] in filters[name] for name, key in _FILTERED.items() if name in filters)
+        and ("group-id" not in filters or any(group["GroupId"] in filters["group-id"] for group in interface["Groups"]))
     )
     return ec2._xml(200, "DescribeNetworkInterfacesResponse", f"<networkInterfaceSet>{items}</networkInterfaceSet>")
 
