@@ -100,7 +100,7 @@ func (r *Responder) attempt(ctx context.Context, address string, text []byte) (a
 }
 
 // check refuses an address that cannot be CloudFormation's. Without TLS is only an emulator's, on the
-// function's own machine.
+// function's own machine, or on the machine of its container.
 func check(address string) error {
 	location, err := url.Parse(address)
 	if err != nil || location.Host == "" {
@@ -110,7 +110,7 @@ func check(address string) error {
 		return nil
 	}
 	host := location.Hostname()
-	if ip := net.ParseIP(host); location.Scheme == "http" && (host == "localhost" || ip != nil && ip.IsLoopback()) {
+	if ip := net.ParseIP(host); location.Scheme == "http" && (host == "localhost" || ip != nil && (ip.IsLoopback() || ip.IsPrivate())) {
 		return nil
 	}
 	return errors.New("the ResponseURL is not an https:// address")
