@@ -129,7 +129,7 @@ def test_request_that_is_refused_is_told_of(provider: Provider, ear: Ear) -> Non
 def test_creation_that_fails_late_is_removed(provider: Provider, world: World) -> None:
     """With a cluster, nodes and a kubectl function: everything that a removal has to do."""
     request = example("managed-nodes", name="late", cidr="10.65.0.0/24", onFailure="delete", chart={"version": "99.9.9"})
-    before = snapshot.take(world.layout)
+    before = beforehand(world)
     cause = provider.run(request).failed("InvalidRequest")
     assert (cause["stage"], cause["field"], cause["undo"]["status"], cause["leftBehind"]) == ("LoadBalancer", "/chart/version", "complete", "nothing")
     stacks = {line.removeprefix("stack EKS-ENV-opa-late-") for line in cause["undo"]["removed"] if line.startswith("stack ")}
