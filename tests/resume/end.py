@@ -26,9 +26,11 @@ _COUNTERS = frozenset(
     {
         "generation", "observedGeneration", "uid", "creationTimestamp", "CreationDate", "_auth_token", "next_version", "Location",
         "endpoints.kubernetes.io/last-change-trigger-time",
+        # A pod is told its place when it is bound, if its node knows it by then.
+        "topology.kubernetes.io/region", "topology.kubernetes.io/zone",
     }
 )  # fmt: skip
-"""Members that count or date changes, or name an object's incarnation."""
+"""Members that count or date changes, name an object's incarnation, or are there by chance."""
 
 _PORTS = range(30_000, 65_536)
 """Those that whoever is asked for one makes up."""
