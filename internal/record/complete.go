@@ -61,28 +61,39 @@ type NetworkResult struct {
 	VPCID string `json:"vpcId"`
 }
 
-// Complete is the Complete stage.
-type Complete struct {
+// success ends an execution that has done its work, and holds the lock.
+type success struct {
 	history *History
 	locks   releaser
 	bus     *Bus
 }
 
+// conclude records the result document, gives the lock back and tells of the end.
+func (s success) conclude(ctx context.Context, st environment.State, result any) error {
+	if err := s.history.Append(ctx, st, succeeded, result); err != nil {
+		return err
+	}
+	if err := s.locks.Release(ctx, st.Request, st.Execution.ARN); err != nil {
+		return err
+	}
+	return s.bus.tell(ctx, st, succeeded, result, nil)
+}
+
+// Complete is the Complete stage.
+type Complete struct{ success }
+
 // NewComplete returns the stage.
 func NewComplete(h *History, l releaser, b *Bus) *Complete {
-	return &Complete{history: h, locks: l, bus: b}
+	return &Complete{success{history: h, locks: l, bus: b}}
 }
 
 // Run records the success, gives the lock back and tells of the end.
 func (c *Complete) Run(ctx context.Context, in stage.Input) (*Result, error) {
 	result := resultOf(in.State, time.Now())
-	if err := c.history.Append(ctx, in.State, result.Status, result); err != nil {
+	if err := c.conclude(ctx, in.State, result); err != nil {
 		return nil, err
 	}
-	if err := c.locks.Release(ctx, in.State.Request, in.State.Execution.ARN); err != nil {
-		return nil, err
-	}
-	return result, c.bus.tell(ctx, in.State, succeeded, result, nil)
+	return result, nil
 }
 
 // findings joins preflight's with what Verify found.

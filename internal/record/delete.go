@@ -30,27 +30,20 @@ type DeleteResult struct {
 }
 
 // CompleteDelete is the stage of that name.
-type CompleteDelete struct {
-	history *History
-	locks   releaser
-	bus     *Bus
-}
+type CompleteDelete struct{ success }
 
 // NewCompleteDelete returns the stage.
 func NewCompleteDelete(h *History, l releaser, b *Bus) *CompleteDelete {
-	return &CompleteDelete{history: h, locks: l, bus: b}
+	return &CompleteDelete{success{history: h, locks: l, bus: b}}
 }
 
 // Run records the removal, gives the lock back and tells of the end.
 func (c *CompleteDelete) Run(ctx context.Context, in stage.Input) (*DeleteResult, error) {
 	result := deleteResultOf(in.State, time.Now())
-	if err := c.history.Append(ctx, in.State, result.Status, result); err != nil {
+	if err := c.conclude(ctx, in.State, result); err != nil {
 		return nil, err
 	}
-	if err := c.locks.Release(ctx, in.State.Request, in.State.Execution.ARN); err != nil {
-		return nil, err
-	}
-	return result, c.bus.tell(ctx, in.State, succeeded, result, nil)
+	return result, nil
 }
 
 func deleteResultOf(s environment.State, now time.Time) *DeleteResult {
