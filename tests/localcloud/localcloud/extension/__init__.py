@@ -31,6 +31,7 @@ from localcloud.extension import (
     rights,
     service_role,
     services,
+    sessions,
     simulation,
     stack_requests,
     states,
@@ -44,6 +45,7 @@ def install(settings: Settings) -> None:
     branches.install()
     rights.install()
     record.install(settings)  # after rights, so that what those refuse is recorded too
+    sessions.install()
     lambdas.install(settings)
     invocations.install(settings)  # before states, which checks the machine's role ahead of it
     states.install()
