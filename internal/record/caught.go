@@ -13,6 +13,8 @@ import (
 // FailureInput is the state document with what a Catch added to it.
 type FailureInput struct {
 	State failedState `json:"state"`
+	// Entered is when the state was entered first; it stays the same over retries.
+	Entered time.Time `json:"entered"`
 	// Detail is set when a rule on the execution's status, not a Catch, called: the execution was
 	// aborted, timed out, or failed on its way here, and runs no further state.
 	Detail *statusChange `json:"detail"`
@@ -51,6 +53,12 @@ type statusChange struct {
 // LogAttrs names the environment and the execution in every log line.
 func (in FailureInput) LogAttrs() []any {
 	return []any{"environment", in.State.Names.Environment, "execution", in.State.Execution.ARN}
+}
+
+// late reports whether stacks have had the time to come to rest. A definition from before there was an
+// Entered waits for as long as its attempts last.
+func (in FailureInput) late() bool {
+	return !in.Entered.IsZero() && time.Since(in.Entered) >= restPatience
 }
 
 // read returns the state document and the causes of the failure: at least one, unless a removal that

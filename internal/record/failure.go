@@ -3,6 +3,8 @@ package record
 import (
 	"context"
 	"fmt"
+	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
@@ -29,6 +31,10 @@ type connector interface {
 // Remains lists what there is of an environment outside of its stacks.
 type Remains func(ctx context.Context, cfg aws.Config, n environment.Names) ([]string, error)
 
+// restPatience is for how long stacks are given to come to rest, from the state's entry on: less than the
+// state's attempts last, since a failure that is not recorded helps nobody.
+const restPatience = 50 * time.Minute
+
 // Failure is the RecordFailure stage.
 type Failure struct {
 	connector connector
@@ -44,14 +50,16 @@ func NewFailure(c connector, r Remains, h *History, l releaser, b *Bus) *Failure
 }
 
 // Run waits until no stack of the environment moves any more, records the failure, gives the lock
-// back and tells of the end. A lock released over a moving stack would let the next execution run
-// into it.
+// back and tells of the end. A lock released over a moving stack lets the next execution run into it,
+// so stacks are waited for. Not for ever: after [restPatience] those that still move are named. The lock
+// of an execution that is over keeps nobody out, and the engine of the next one waits for every stack
+// that it finds at work, whoever has begun that.
 //
 // Where what was made is to be removed again, the failure is recorded and the lock is kept; the machine
 // goes on with the removal and comes back, whatever that comes to. The execution's error stays the first.
 //
 // For an execution that is over already nobody could wait: Lambda calls an asynchronous function
-// three times only. The stacks that still move are named, and the next execution joins them.
+// three times only. The stacks that still move are named here, too.
 func (f *Failure) Run(ctx context.Context, in FailureInput) (*Outcome, error) {
 	s, causes := in.read()
 	back := s.Execution.Failure != nil
@@ -63,8 +71,10 @@ func (f *Failure) Run(ctx context.Context, in FailureInput) (*Outcome, error) {
 		document.Cause, document.Others = causes[0], causes[1:]
 	}
 	// Without names no environment is meant: nothing was made, and nothing locked.
+	var moving []string
 	if s.Names.Environment != "" {
-		if err := f.look(ctx, s, in.Detail, &document); err != nil {
+		var err error
+		if moving, err = f.look(ctx, s, in, &document); err != nil {
 			return nil, err
 		}
 	}
@@ -77,6 +87,7 @@ func (f *Failure) Run(ctx context.Context, in FailureInput) (*Outcome, error) {
 		return outcome, f.history.Append(ctx, s, failed, document)
 	}
 	document.advise(s.Request)
+	document.adviseRest(moving)
 	if err := f.end(ctx, s, in.Detail, document); err != nil {
 		return nil, err
 	}
@@ -98,6 +109,19 @@ func (d *Document) advise(r environment.Request) {
 	default:
 		d.Next = "correct the cause and start the same request again: it goes on from where this one stopped"
 	}
+}
+
+// adviseRest says first to wait for the stacks that RecordFailure has waited for in vain.
+func (d *Document) adviseRest(moving []string) {
+	if len(moving) == 0 {
+		return
+	}
+	rest := "wait until CloudFormation has ended its work on " + strings.Join(moving, ", ")
+	if d.Code == fault.InProgress {
+		d.Next = rest + ", then start the same request again; started earlier, it waits for that in its turn"
+		return
+	}
+	d.Next = rest + "; then: " + d.Next
 }
 
 // end writes the history, gives the lock back and tells of the end. A plan has changed nothing and
@@ -133,15 +157,19 @@ func (f *Failure) end(ctx context.Context, s environment.State, detail *statusCh
 }
 
 // look notes what there is of the environment, and answers [fault.InProgress] while a stack moves, if
-// it has to wait for that. An account that can no longer be reached has nothing to say; the record is
-// written all the same.
-func (f *Failure) look(ctx context.Context, s environment.State, detail *statusChange, document *Document) error {
+// it has to wait for that. It returns the stacks that it has waited for in vain. An account that can no
+// longer be reached has nothing to say; the record is written all the same.
+func (f *Failure) look(ctx context.Context, s environment.State, in FailureInput, document *Document) ([]string, error) {
 	// An execution that was not given the lock moved nothing: what moves is the holder's, and
 	// waiting for it would keep the answer back for as long.
-	wait := s.Lock != nil && detail == nil && !s.Request.Plans()
+	wait := s.Lock != nil && in.Detail == nil && !s.Request.Plans()
+	var moving []string
 	cfg, err := f.connector.Connect(ctx, account.TargetOf(s.Request))
 	if err == nil {
-		document.Exists, err = stacks(ctx, cfg, s.Names, wait)
+		document.Exists, moving, err = stacks(ctx, cfg, s.Names)
+	}
+	if err == nil && wait && len(moving) > 0 && !in.late() {
+		return nil, fault.New(fault.InProgress, "CloudFormation is still at work on %s", strings.Join(moving, ", "))
 	}
 	var beside []string
 	if err == nil {
@@ -150,7 +178,7 @@ func (f *Failure) look(ctx context.Context, s environment.State, detail *statusC
 	document.Exists = append(document.Exists, beside...)
 	switch {
 	case err != nil && fault.CodeOf(err).Retried():
-		return err
+		return nil, err
 	case err != nil:
 		if len(document.Exists) == 0 {
 			document.LeftBehind = LeftUnknown
@@ -161,31 +189,33 @@ func (f *Failure) look(ctx context.Context, s environment.State, detail *statusC
 	case len(document.Exists) > 0:
 		document.LeftBehind = LeftSomething
 	}
-	return nil
+	if !wait {
+		moving = nil
+	}
+	return moving, nil
 }
 
-// stacks lists the environment's stacks with their status.
-func stacks(ctx context.Context, cfg aws.Config, n environment.Names, wait bool) ([]string, error) {
+// stacks lists the environment's stacks with their status, and names those that move.
+func stacks(ctx context.Context, cfg aws.Config, n environment.Names) (exists, moving []string, err error) {
 	engine := stack.New(cloudformation.NewFromConfig(cfg), stack.Options{})
-	exists := []string{}
+	exists = []string{}
 	for _, name := range n.Stacks() {
 		found, ok, err := engine.Describe(ctx, name)
 		if err != nil {
-			return exists, err
+			return exists, nil, err
 		}
 		if !ok {
 			continue
 		}
-		// The deletion of the provider stack may itself be waiting for this execution.
-		waits := name == n.ProviderStack && found.Status == types.StackStatusDeleteInProgress
-		if wait && found.Moving() && !waits {
-			return exists, fault.New(fault.InProgress, "stack %s is still in %s", name, found.Status)
-		}
 		line := fmt.Sprintf("%s %s", name, found.Status)
 		if found.Moving() {
 			line += ", still moving"
+			// The deletion of the provider stack may itself be waiting for this execution.
+			if name != n.ProviderStack || found.Status != types.StackStatusDeleteInProgress {
+				moving = append(moving, "stack "+name)
+			}
 		}
 		exists = append(exists, line)
 	}
-	return exists, nil
+	return exists, moving, nil
 }

@@ -261,6 +261,7 @@ func TestFailure(t *testing.T) {
 	caught := func(name, cause string) string {
 		return `{"Error": ` + quote(name) + `, "Cause": ` + quote(cause) + `}`
 	}
+	ago := func(d time.Duration) string { return quote(time.Now().Add(-d).UTC().Format(time.RFC3339)) }
 	event := func(status, input string) string {
 		return `{"source": "aws.states", "detail": {"executionArn": "` + execution + `", "status": "` + status + `", "startDate": 1795341600000, "input": ` + quote(input) + `}}`
 	}
@@ -404,6 +405,36 @@ func TestFailure(t *testing.T) {
 			input:  `{"state": {` + base(`, "lock": {}`) + `, "failure": ` + caught("Failed", stageCause(t, "Failed", "m", "")) + `}}`,
 			target: target{"N": "CREATE_COMPLETE", "C": "UPDATE_ROLLBACK_IN_PROGRESS"},
 			code:   "InProgress",
+		},
+		"MovingSince": {
+			reason: "stacks are waited for while the state is young",
+			input:  `{"state": {` + base(`, "lock": {}`) + `, "failure": ` + caught("Failed", stageCause(t, "Failed", "m", "")) + `}, "entered": ` + ago(49*time.Minute) + `}`,
+			target: target{"C": "UPDATE_IN_PROGRESS"},
+			code:   "InProgress",
+		},
+		"MovingForLong": {
+			reason: "a failure that is recorded late is better than one that is not recorded, and whoever comes next waits for the stack",
+			input:  `{"state": {` + base(`, "lock": {}`) + `, "failure": ` + caught("InProgress", stageCause(t, "InProgress", "stack C is UPDATE_IN_PROGRESS", "")) + `}, "entered": ` + ago(51*time.Minute) + `}`,
+			target: target{"N": "CREATE_COMPLETE", "C": "UPDATE_IN_PROGRESS"},
+			want: record.Document{
+				Cause: stage.Cause{Stage: "Network", Code: "InProgress", Message: "stack C is UPDATE_IN_PROGRESS",
+					Next: "wait until CloudFormation has ended its work on stack C, then start the same request again; started earlier, it waits for that in its turn"},
+				LeftBehind: "something", Exists: []string{"N CREATE_COMPLETE", "C UPDATE_IN_PROGRESS, still moving"},
+			},
+			rows:     []string{key + " " + at},
+			released: true,
+		},
+		"MovingBesideAFailure": {
+			reason: "what the failed stage says to do comes after the wait",
+			input:  `{"state": {` + base(`, "lock": {}`) + `, "failure": ` + caught("Failed", stageCause(t, "Failed", "m", "repair it")) + `}, "entered": ` + ago(51*time.Minute) + `}`,
+			target: target{"C": "UPDATE_ROLLBACK_IN_PROGRESS", "I": "DELETE_IN_PROGRESS"},
+			want: record.Document{
+				Cause: stage.Cause{Stage: "Network", Code: "Failed", Message: "m",
+					Next: "wait until CloudFormation has ended its work on stack I, stack C; then: repair it"},
+				LeftBehind: "something", Exists: []string{"I DELETE_IN_PROGRESS, still moving", "C UPDATE_ROLLBACK_IN_PROGRESS, still moving"},
+			},
+			rows:     []string{key + " " + at},
+			released: true,
 		},
 		"ProviderDeleting": {
 			reason:   "who deletes the provider stack may be waiting for this execution",

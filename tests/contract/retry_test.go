@@ -207,6 +207,17 @@ func TestMachineOutlastsItsStages(t *testing.T) {
 	}
 }
 
+// RecordFailure records after 50 minutes what still moves then (docs/architecture.md). Attempts that end
+// before that would end the execution without a record; a look can be as short as nothing.
+func TestRecorderOutlastsItsPatience(t *testing.T) {
+	const patience = 50 * 60
+	for _, r := range definition(t).tasks()["RecordFailure"].Retry {
+		if lasts := *r.MaxAttempts * *r.IntervalSeconds; r.handles("InProgress") && lasts <= patience {
+			t.Errorf("the attempts last %d s, want more than %d s", lasts, patience)
+		}
+	}
+}
+
 // Facts of the Amazon States Language that Step Functions checks on deployment and the local
 // interpreter does not (aws-traps.md, row 3.6 for the length of names).
 func TestStates(t *testing.T) {

@@ -340,8 +340,8 @@ func (w *walker) accept(name string, input any) error {
 			return fmt.Errorf("the input is %s", text)
 		}
 	case record.FailureInput:
-		if in.State.Execution.ARN == "" {
-			return errors.New("the input has no execution")
+		if in.State.Execution.ARN == "" || in.Entered.IsZero() {
+			return errors.New("the input has no entered time or no execution")
 		}
 		if undone := in.State.Execution.Failure; undone != nil {
 			w.recorded = append(w.recorded, "again")
