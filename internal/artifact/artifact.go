@@ -15,10 +15,9 @@ import (
 	"net/http"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/smithy-go"
-	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/harmonix-eks/environment-provider/internal/account"
+	"github.com/harmonix-eks/environment-provider/internal/awsfault"
 	"github.com/harmonix-eks/environment-provider/internal/fault"
 )
 
@@ -50,7 +49,7 @@ func (b Bucket) Put(ctx context.Context, kind, digest, location string) (string,
 	if err == nil {
 		return key, nil
 	}
-	if !missing(err) {
+	if !awsfault.Gone(err) {
 		return "", account.Classify(err, "look for s3://%s/%s", b.name, key)
 	}
 	zip, err := download(ctx, location)
@@ -77,17 +76,6 @@ func Key(kind, digest string) (string, error) {
 
 // KeyOnly stands in for [Bucket.Put] in a plan: it says where the artifact would lie.
 func KeyOnly(_ context.Context, kind, digest, _ string) (string, error) { return Key(kind, digest) }
-
-// missing knows the answers to HeadObject, which has no body and therefore no error code, for an
-// object that is not there.
-func missing(err error) bool {
-	var response *smithyhttp.ResponseError
-	if errors.As(err, &response) && response.HTTPStatusCode() == http.StatusNotFound {
-		return true
-	}
-	var api smithy.APIError
-	return errors.As(err, &api) && api.ErrorCode() == "NotFound"
-}
 
 func download(ctx context.Context, location string) ([]byte, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, location, nil)

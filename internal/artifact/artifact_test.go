@@ -67,13 +67,13 @@ func TestPut(t *testing.T) {
 		mutated int
 		loads   int
 	}{
-		"New":        {reason: "copied", bucket: bucketOf{absentAs: bare(404, "Unknown")}, body: zip, mutated: 1, loads: 1},
-		"NewByCode":  {reason: "the SDK's own type for no object", bucket: bucketOf{absentAs: &types.NotFound{}}, body: zip, mutated: 1, loads: 1},
+		"New":        {reason: "copied", bucket: bucketOf{absentAs: bare(404, "NotFound")}, body: zip, mutated: 1, loads: 1},
+		"NewByType":  {reason: "the SDK's own type for no object", bucket: bucketOf{absentAs: &types.NotFound{}}, body: zip, mutated: 1, loads: 1},
 		"There":      {reason: "equal code is neither read nor written", bucket: bucketOf{objects: map[string]string{key: zip}}},
 		"HeadDenied": {reason: "the SDK names a HEAD without body by its status; it says nothing of the object", bucket: bucketOf{headErr: bare(403, "Forbidden")}, code: "AccessDenied"},
-		"Expired":    {reason: "the link lived ten minutes; the retry asks for another", bucket: bucketOf{absentAs: bare(404, "Unknown")}, status: 403, code: "Transient", loads: 1},
-		"Torn":       {reason: "what is not what Lambda holds is not stored", bucket: bucketOf{absentAs: bare(404, "Unknown")}, body: zip[:5], code: "Transient", loads: 1},
-		"NotWritten": {reason: "the error keeps its class", bucket: bucketOf{absentAs: bare(404, "Unknown"), putErr: &smithy.GenericAPIError{Code: "SlowDown"}}, body: zip, code: "Throttled", mutated: 1, loads: 1},
+		"Expired":    {reason: "the link lived ten minutes; the retry asks for another", bucket: bucketOf{absentAs: bare(404, "NotFound")}, status: 403, code: "Transient", loads: 1},
+		"Torn":       {reason: "what is not what Lambda holds is not stored", bucket: bucketOf{absentAs: bare(404, "NotFound")}, body: zip[:5], code: "Transient", loads: 1},
+		"NotWritten": {reason: "the error keeps its class", bucket: bucketOf{absentAs: bare(404, "NotFound"), putErr: &smithy.GenericAPIError{Code: "SlowDown"}}, body: zip, code: "Throttled", mutated: 1, loads: 1},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

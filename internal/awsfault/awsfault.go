@@ -8,20 +8,28 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
-	"github.com/aws/aws-sdk-go-v2/service/eks/types"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/harmonix-eks/environment-provider/internal/fault"
 )
 
+// NameOf returns the code that AWS gives the error, such as "DependencyViolation", and "" for an error
+// that is no answer of AWS: a network error, a deadline, credentials that did not arrive.
+func NameOf(err error) string {
+	var api smithy.APIError
+	if errors.As(err, &api) {
+		return api.ErrorCode()
+	}
+	return ""
+}
+
 // CodeOf returns the class of an AWS call's error by the error's own code.
 func CodeOf(err error) fault.Code {
 	var api smithy.APIError
 	if !errors.As(err, &api) {
-		// No answer at all: a network error, a deadline, credentials that did not arrive.
+		// No answer at all: it may come the next time.
 		return fault.Transient
 	}
 	if named := CodeNamed(api.ErrorCode()); named != fault.Failed {
@@ -57,13 +65,17 @@ func throttled(code string) bool {
 	return ok
 }
 
+// Gone reports whether AWS says that what the call names does not exist. Services agree on how such a
+// code begins or ends and on no more: ResourceNotFoundException, InvalidSubnetID.NotFound, NoSuchEntity.
+// CloudFormation says it of a stack in words; see package stack.
+func Gone(err error) bool {
+	name := NameOf(err)
+	return strings.HasSuffix(name, "NotFound") || strings.HasSuffix(name, "NotFoundException") || strings.HasPrefix(name, "NoSuch")
+}
+
 // ClusterMissing reports whether EKS says that a cluster does not exist. It has two forms for that
 // (aws-traps.md, row 1.8), and the second can only be told by its text.
 func ClusterMissing(err error) bool {
-	var missing *types.ResourceNotFoundException
-	if errors.As(err, &missing) {
-		return true
-	}
-	var client *types.ClientException
-	return errors.As(err, &client) && strings.Contains(aws.ToString(client.Message), "No cluster found for name")
+	var api smithy.APIError
+	return Gone(err) || errors.As(err, &api) && api.ErrorCode() == "ClientException" && strings.Contains(api.ErrorMessage(), "No cluster found for name")
 }

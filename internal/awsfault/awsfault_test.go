@@ -37,6 +37,39 @@ func TestCodeOf(t *testing.T) {
 	}
 }
 
+func TestGone(t *testing.T) {
+	answer := func(code string) error { return &smithy.GenericAPIError{Code: code, Message: "because"} }
+	cases := map[string]struct {
+		reason string
+		err    error
+		want   bool
+	}{
+		"Most":      {"EKS, Lambda, DynamoDB, CloudWatch Logs", answer("ResourceNotFoundException"), true},
+		"IAM":       {"", answer("NoSuchEntity"), true},
+		"IAMModel":  {"the name in its model", answer("NoSuchEntityException"), true},
+		"EC2":       {"", answer("InvalidSubnetID.NotFound"), true},
+		"Balancing": {"", answer("LoadBalancerNotFound"), true},
+		"SSM":       {"", answer("ParameterNotFound"), true},
+		"KMS":       {"", answer("NotFoundException"), true},
+		"S3":        {"GetObject", answer("NoSuchKey"), true},
+		"S3Head":    {"HeadObject has no body: the SDK makes the code of the status", answer("NotFound"), true},
+		"Quotas":    {"", answer("NoSuchResourceException"), true},
+		"Malformed": {"what can not exist is a mistake", answer("InvalidSubnetID.Malformed"), false},
+		"NotReady":  {"it exists", answer("ResourceNotReadyException"), false},
+		"Denied":    {"what cannot be seen may exist", answer("AccessDenied"), false},
+		"Operation": {"it says nothing of the resource", answer("UnknownOperationException"), false},
+		"NoAnswer":  {"nor does no answer", errors.New("lookup eks: no such host: NotFound"), false},
+		"None":      {"nor no error", nil, false},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			if got := awsfault.Gone(tc.err); got != tc.want {
+				t.Errorf("%s: got %t, want %t", tc.reason, got, tc.want)
+			}
+		})
+	}
+}
+
 func TestClusterMissing(t *testing.T) {
 	client := func(message string) error { return &types.ClientException{Message: aws.String(message)} }
 	cases := map[string]struct {

@@ -2,7 +2,6 @@ package capacity
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -11,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
 
 	"github.com/harmonix-eks/environment-provider/internal/account"
+	"github.com/harmonix-eks/environment-provider/internal/awsfault"
 	"github.com/harmonix-eks/environment-provider/internal/environment"
 	"github.com/harmonix-eks/environment-provider/internal/fault"
 )
@@ -31,9 +31,8 @@ func desiredSize(ctx context.Context, api reader, st environment.State, name str
 		return r.NodeGroupDesiredSize, nil
 	}
 	out, err := api.DescribeNodegroup(ctx, &eks.DescribeNodegroupInput{ClusterName: &st.Names.Cluster, NodegroupName: &name})
-	var missing *types.ResourceNotFoundException
 	switch {
-	case errors.As(err, &missing):
+	case awsfault.Gone(err):
 		return r.NodeGroupDesiredSize, nil
 	case err != nil:
 		return 0, account.Classify(err, "describe node group %s", name)

@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -19,6 +18,7 @@ import (
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
+	"github.com/harmonix-eks/environment-provider/internal/awsfault"
 	"github.com/harmonix-eks/environment-provider/internal/fault"
 )
 
@@ -148,7 +148,7 @@ func fetchFault(err error, what, field string, location *url.URL) error {
 		next = ""
 	case errors.As(err, &api):
 		next = "Check the address."
-		if strings.Contains(api.ErrorCode(), "AccessDenied") {
+		if awsfault.CodeOf(err) == fault.AccessDenied {
 			code, next = fault.AccessDenied, "Let the function's own role read the object; without s3:ListBucket a missing one looks like this, too."
 		}
 	case errors.Is(err, context.DeadlineExceeded):
@@ -204,14 +204,10 @@ func (r *Reader) object(ctx context.Context, location *url.URL, limit int64) ([]
 // to a missing object as to any other when the reader may not list the bucket.
 func Absent(err error) bool {
 	var status *statusError
-	var api smithy.APIError
-	switch {
-	case errors.As(err, &status):
+	if errors.As(err, &status) {
 		return status.code == http.StatusNotFound || status.code == http.StatusGone
-	case errors.As(err, &api):
-		return slices.Contains([]string{"NoSuchKey", "NoSuchVersion", "NoSuchBucket", "NotFound", "AccessDenied"}, api.ErrorCode())
 	}
-	return false
+	return awsfault.Gone(err) || awsfault.NameOf(err) == "AccessDenied"
 }
 
 // SizeError says that a file is larger than it may be.

@@ -2,7 +2,6 @@ package preflight
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -11,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 
+	"github.com/harmonix-eks/environment-provider/internal/awsfault"
 	"github.com/harmonix-eks/environment-provider/internal/finding"
 	"github.com/harmonix-eks/environment-provider/internal/trust"
 )
@@ -86,8 +86,7 @@ func advised(s subject) string {
 // roleOf returns the role with the name in the ARN, nil where there is none.
 func roleOf(ctx context.Context, api roleAPI, arn string) (*types.Role, error) {
 	out, err := api.GetRole(ctx, &iam.GetRoleInput{RoleName: aws.String(nameOf(arn))})
-	var missing *types.NoSuchEntityException
-	if errors.As(err, &missing) {
+	if awsfault.Gone(err) {
 		return nil, nil
 	}
 	if err != nil {

@@ -2,11 +2,10 @@ package preflight
 
 import (
 	"context"
-	"errors"
 
 	"github.com/aws/aws-sdk-go-v2/service/iam"
-	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 
+	"github.com/harmonix-eks/environment-provider/internal/awsfault"
 	"github.com/harmonix-eks/environment-provider/internal/finding"
 )
 
@@ -26,8 +25,7 @@ func lookForBoundary(ctx context.Context, api policyAPI, arn string) ([]finding.
 		return nil, nil
 	}
 	_, err := api.GetPolicy(ctx, &iam.GetPolicyInput{PolicyArn: &arn})
-	var missing *types.NoSuchEntityException
-	if !errors.As(err, &missing) {
+	if !awsfault.Gone(err) {
 		return nil, err
 	}
 	return []finding.Finding{finding.Errorf("BoundaryMissing", "/permissionsBoundary", "there is no policy %s", arn).

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/servicequotas"
 	"github.com/aws/aws-sdk-go-v2/service/servicequotas/types"
 
+	"github.com/harmonix-eks/environment-provider/internal/awsfault"
 	"github.com/harmonix-eks/environment-provider/internal/finding"
 )
 
@@ -34,9 +35,8 @@ type need struct {
 // GetServiceQuota knows none (https://docs.aws.amazon.com/servicequotas/2019-06-24/apireference/API_GetServiceQuota.html).
 func quotaOf(ctx context.Context, api quotaAPI, service, code string) (float64, error) {
 	out, err := api.GetServiceQuota(ctx, &servicequotas.GetServiceQuotaInput{ServiceCode: &service, QuotaCode: &code})
-	var none *types.NoSuchResourceException
 	switch {
-	case errors.As(err, &none):
+	case awsfault.Gone(err):
 		standard, err := api.GetAWSDefaultServiceQuota(ctx, &servicequotas.GetAWSDefaultServiceQuotaInput{ServiceCode: &service, QuotaCode: &code})
 		if err != nil {
 			return 0, err

@@ -2,14 +2,13 @@ package preflight
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
-	"github.com/aws/aws-sdk-go-v2/service/ssm/types"
 
 	"github.com/harmonix-eks/environment-provider/internal/account"
+	"github.com/harmonix-eks/environment-provider/internal/awsfault"
 	"github.com/harmonix-eks/environment-provider/internal/environment"
 	"github.com/harmonix-eks/environment-provider/internal/finding"
 )
@@ -58,9 +57,8 @@ func (s *Stage) platformRoles(ctx context.Context, r environment.Request) (envir
 // parameter returns the parameter's value, or "" if it does not exist.
 func (s *Stage) parameter(ctx context.Context, name string) (string, error) {
 	out, err := s.parameters.GetParameter(ctx, &ssm.GetParameterInput{Name: aws.String(name)})
-	var missing *types.ParameterNotFound
 	switch {
-	case errors.As(err, &missing):
+	case awsfault.Gone(err):
 		return "", nil
 	case err != nil:
 		return "", account.Classify(err, "read the SSM parameter %s of the provider's account", name)

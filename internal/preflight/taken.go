@@ -2,7 +2,6 @@ package preflight
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -10,13 +9,12 @@ import (
 	cfntypes "github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	dynamodbtypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
-	lambdatypes "github.com/aws/aws-sdk-go-v2/service/lambda/types"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
+	"github.com/harmonix-eks/environment-provider/internal/awsfault"
 	"github.com/harmonix-eks/environment-provider/internal/environment"
 	"github.com/harmonix-eks/environment-provider/internal/finding"
 )
@@ -116,8 +114,7 @@ func takenTable(ctx context.Context, s subject) ([]finding.Finding, error) {
 	api := dynamodb.NewFromConfig(s.config)
 	return lookFor(ctx, s, "table", []name{{s.names.AuditTable, s.names.IdentityStack}}, func(table string) (bool, error) {
 		_, err := api.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: &table})
-		var missing *dynamodbtypes.ResourceNotFoundException
-		if errors.As(err, &missing) {
+		if awsfault.Gone(err) {
 			return false, nil
 		}
 		return err == nil, err
@@ -129,8 +126,7 @@ func takenFunction(ctx context.Context, s subject) ([]finding.Finding, error) {
 	api := lambda.NewFromConfig(s.config)
 	return lookFor(ctx, s, "function", []name{{s.names.KubectlFunction, s.names.KubectlStack}}, func(function string) (bool, error) {
 		_, err := api.GetFunctionConfiguration(ctx, &lambda.GetFunctionConfigurationInput{FunctionName: &function})
-		var missing *lambdatypes.ResourceNotFoundException
-		if errors.As(err, &missing) {
+		if awsfault.Gone(err) {
 			return false, nil
 		}
 		return err == nil, err

@@ -2,7 +2,6 @@ package preflight
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,9 +9,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
-	"github.com/aws/smithy-go"
 
 	"github.com/harmonix-eks/environment-provider/internal/account"
+	"github.com/harmonix-eks/environment-provider/internal/awsfault"
 	"github.com/harmonix-eks/environment-provider/internal/environment"
 	"github.com/harmonix-eks/environment-provider/internal/fault"
 	"github.com/harmonix-eks/environment-provider/internal/finding"
@@ -79,8 +78,7 @@ func readOffer(ctx context.Context, api versionAPI, r environment.Request, layer
 // unanswered explains why EKS did not name its versions. Credentials that were good for STS a moment
 // ago and are unknown to EKS mean that the account has not enabled the region.
 func unanswered(err error, r environment.Request) error {
-	var api smithy.APIError
-	if errors.As(err, &api) && slices.Contains([]string{"UnrecognizedClientException", "InvalidClientTokenId"}, api.ErrorCode()) {
+	if slices.Contains([]string{"UnrecognizedClientException", "InvalidClientTokenId"}, awsfault.NameOf(err)) {
 		return fault.Wrap(fault.PreflightFailed, err, "account %s cannot use the region %s; nothing was created", r.AccountID, r.Region).
 			WithField("/awsRegion").WithNext("enable the region in the account, or choose another")
 	}

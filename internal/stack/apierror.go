@@ -2,12 +2,11 @@ package stack
 
 import (
 	"errors"
-	"net/http"
 	"strings"
 
 	"github.com/aws/smithy-go"
-	smithyhttp "github.com/aws/smithy-go/transport/http"
 
+	"github.com/harmonix-eks/environment-provider/internal/awsfault"
 	"github.com/harmonix-eks/environment-provider/internal/fault"
 )
 
@@ -34,8 +33,8 @@ func isMoving(err error) bool {
 
 // isStarted reports whether the very operation was started before: its answer was lost.
 func isStarted(err error) bool {
-	code := codeOf(err)
-	return code == "TokenAlreadyExistsException" || code == "AlreadyExistsException"
+	name := awsfault.NameOf(err)
+	return name == "TokenAlreadyExistsException" || name == "AlreadyExistsException"
 }
 
 func isValidation(err error, text string) bool {
@@ -43,40 +42,28 @@ func isValidation(err error, text string) bool {
 	return errors.As(err, &e) && e.ErrorCode() == "ValidationError" && strings.Contains(e.ErrorMessage(), text)
 }
 
-// codeOf returns AWS's error code, empty if err is not an answer of AWS.
-func codeOf(err error) string {
-	var e smithy.APIError
-	if errors.As(err, &e) {
-		return e.ErrorCode()
-	}
-	return ""
-}
-
-// classify turns the failure of a call into a fault. action is the call's IAM action.
+// classify turns the failure of a call into a fault, by what its code means and, where that says
+// nothing, by CloudFormation's words. action is the call's IAM action.
 func classify(err error, action, name string) error {
-	code := codeOf(err)
-	switch code {
-	case "":
-		return fault.Wrap(fault.Transient, err, "%s for stack %s was not answered", action, name)
-	case "Throttling", "ThrottlingException", "ThrottledException", "RequestThrottled", "RequestLimitExceeded", "TooManyRequestsException", "SlowDown":
-		return fault.Wrap(fault.Throttled, err, "%s for stack %s", action, name)
-	case "AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "InvalidClientTokenId", "UnrecognizedClientException":
-		return fault.Wrap(fault.AccessDenied, err, "%s for stack %s was refused", action, name).
+	code := awsfault.CodeOf(err)
+	switch {
+	case awsfault.NameOf(err) == "":
+		return fault.Wrap(code, err, "%s for stack %s was not answered", action, name)
+	case code == fault.AccessDenied:
+		return fault.Wrap(code, err, "%s for stack %s was refused", action, name).
 			WithNext("allow %s to the environment role (infra/environment-role.yaml), then start the same request again", action)
-	case "ExpiredToken", "ExpiredTokenException", "RequestExpired", "InternalFailure", "InternalError", "ServiceUnavailable", "RequestTimeout":
-		return fault.Wrap(fault.Transient, err, "%s for stack %s", action, name)
-	case "LimitExceededException":
-		return fault.Wrap(fault.QuotaExceeded, err, "%s for stack %s", action, name).
+	case code == fault.QuotaExceeded:
+		return fault.Wrap(code, err, "%s for stack %s", action, name).
 			WithNext("raise CloudFormation's stack quota or delete unused stacks, then start the same request again")
+	case code != fault.Failed:
+	case isMoving(err):
+		code = fault.InProgress
+	case isValidation(err, textRole):
+		code = fault.Transient
+	default:
+		// What is left, InsufficientCapabilitiesException among it, is a call that no request can
+		// cause and no retry can cure.
+		code = fault.Internal
 	}
-	if isMoving(err) {
-		return fault.Wrap(fault.InProgress, err, "%s for stack %s", action, name)
-	}
-	var response *smithyhttp.ResponseError
-	if isValidation(err, textRole) || errors.As(err, &response) && response.HTTPStatusCode() >= http.StatusInternalServerError {
-		return fault.Wrap(fault.Transient, err, "%s for stack %s", action, name)
-	}
-	// What is left, InsufficientCapabilitiesException among it, is a call that no request can
-	// cause and no retry can cure.
-	return fault.Wrap(fault.Internal, err, "%s for stack %s", action, name)
+	return fault.Wrap(code, err, "%s for stack %s", action, name)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
 
+	"github.com/harmonix-eks/environment-provider/internal/awsfault"
 	"github.com/harmonix-eks/environment-provider/internal/environment"
 	"github.com/harmonix-eks/environment-provider/internal/fault"
 )
@@ -66,7 +67,7 @@ func (c *convergence) readChangeSet(ctx context.Context, name string, live Descr
 	var set described
 	for look := 0; ; {
 		out, err := c.api.DescribeChangeSet(ctx, input)
-		if codeOf(err) == "ChangeSetNotFound" {
+		if awsfault.Gone(err) {
 			return set, fault.Wrap(fault.Transient, err, "the change set of stack %s is not known yet, or not any more", c.spec.Name)
 		}
 		if err != nil {

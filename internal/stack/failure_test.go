@@ -1,6 +1,7 @@
 package stack_test
 
 import (
+	"context"
 	"net/http"
 	"testing"
 	"time"
@@ -159,6 +160,7 @@ func TestAPIErrors(t *testing.T) {
 		want fault.Code
 	}{
 		"Throttling":     {"DescribeStacks", apiError("Throttling", "Rate exceeded"), fault.Throttled},
+		"ThrottledElse":  {"DescribeStacks", apiError("RequestThrottledException", "Rate exceeded"), fault.Throttled},
 		"Access":         {"CreateStack", apiError("AccessDenied", "User x is not authorized"), fault.AccessDenied},
 		"Capabilities":   {"CreateStack", &types.InsufficientCapabilitiesException{}, fault.Internal},
 		"StackQuota":     {"CreateStack", &types.LimitExceededException{}, fault.QuotaExceeded},
@@ -166,6 +168,8 @@ func TestAPIErrors(t *testing.T) {
 		"FreshRole":      {"CreateStack", apiError("ValidationError", "Role arn:x is invalid or cannot be assumed"), fault.Transient},
 		"ExpiredSession": {"DescribeStacks", apiError("ExpiredToken", ""), fault.Transient},
 		"ServiceCode":    {"DescribeStacks", apiError("ServiceUnavailable", ""), fault.Transient},
+		"ServiceError":   {"DescribeStacks", apiError("ServiceUnavailableException", ""), fault.Transient},
+		"NoAnswer":       {"DescribeStacks", context.DeadlineExceeded, fault.Transient},
 		"ServiceStatus": {"DescribeStacks", &smithy.OperationError{Err: &smithyhttp.ResponseError{
 			Response: &smithyhttp.Response{Response: &http.Response{StatusCode: http.StatusBadGateway}}, Err: apiError("UnknownError", ""),
 		}}, fault.Transient},

@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
 	"github.com/harmonix-eks/environment-provider/internal/account"
+	"github.com/harmonix-eks/environment-provider/internal/awsfault"
 	"github.com/harmonix-eks/environment-provider/internal/environment"
 )
 
@@ -182,13 +183,13 @@ func (b balancers) divide(ctx context.Context, arns []string) (ours, others []st
 // listed: AWS then tells of none.
 func tagsOfEach[T any](ids []string, ask func(ids []string) ([]T, error)) ([]T, error) {
 	told, err := ask(ids)
-	if !isGone(err) {
+	if !awsfault.Gone(err) {
 		return told, err
 	}
 	told = nil
 	for _, id := range ids {
 		one, err := ask([]string{id})
-		if isGone(err) {
+		if awsfault.Gone(err) {
 			continue
 		}
 		if err != nil {
@@ -203,7 +204,7 @@ func tagsOfEach[T any](ids []string, ask func(ids []string) ([]T, error)) ([]T, 
 // wants this gone.
 func (b balancers) remove(ctx context.Context, arn string) error {
 	_, err := b.api.DeleteLoadBalancer(ctx, &elb.DeleteLoadBalancerInput{LoadBalancerArn: &arn})
-	if codeOf(err) != "OperationNotPermitted" {
+	if awsfault.NameOf(err) != "OperationNotPermitted" {
 		return err
 	}
 	_, err = b.api.ModifyLoadBalancerAttributes(ctx, &elb.ModifyLoadBalancerAttributesInput{

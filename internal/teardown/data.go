@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 
 	"github.com/harmonix-eks/environment-provider/internal/account"
+	"github.com/harmonix-eks/environment-provider/internal/awsfault"
 	"github.com/harmonix-eks/environment-provider/internal/environment"
 )
 
@@ -82,7 +83,7 @@ func retire(ctx context.Context, api keyAPI, keys []string) ([]environment.Lefto
 	changed := false
 	for _, arn := range keys {
 		out, err := api.DescribeKey(ctx, &kms.DescribeKeyInput{KeyId: &arn})
-		if isGone(err) {
+		if awsfault.Gone(err) {
 			continue
 		}
 		if err != nil {

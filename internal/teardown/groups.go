@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
 	"github.com/harmonix-eks/environment-provider/internal/account"
+	"github.com/harmonix-eks/environment-provider/internal/awsfault"
 )
 
 // groups finds the security groups of the load balancer controller and those that EKS leaves behind
@@ -47,7 +48,7 @@ func (n network) groups(ctx context.Context) ([]item, error) {
 func (n network) removeGroup(ctx context.Context, g types.SecurityGroup) error {
 	id := aws.ToString(g.GroupId)
 	err := n.deleteGroup(ctx, id)
-	if codeOf(err) != "DependencyViolation" {
+	if awsfault.NameOf(err) != "DependencyViolation" {
 		return err
 	}
 	users, lookErr := n.users(ctx, id)
@@ -155,13 +156,13 @@ func (n network) naming(ctx context.Context, group string) ([]types.SecurityGrou
 func (n network) revoke(ctx context.Context, g types.SecurityGroup, group string) error {
 	if rules := about(g.IpPermissions, group); len(rules) > 0 {
 		_, err := n.api.RevokeSecurityGroupIngress(ctx, &ec2.RevokeSecurityGroupIngressInput{GroupId: g.GroupId, IpPermissions: rules})
-		if err != nil && !isGone(err) {
+		if err != nil && !awsfault.Gone(err) {
 			return err
 		}
 	}
 	if rules := about(g.IpPermissionsEgress, group); len(rules) > 0 {
 		_, err := n.api.RevokeSecurityGroupEgress(ctx, &ec2.RevokeSecurityGroupEgressInput{GroupId: g.GroupId, IpPermissions: rules})
-		if err != nil && !isGone(err) {
+		if err != nil && !awsfault.Gone(err) {
 			return err
 		}
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/aws/smithy-go"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/harmonix-eks/environment-provider/internal/awsfault"
 	"github.com/harmonix-eks/environment-provider/internal/environment"
 	"github.com/harmonix-eks/environment-provider/internal/fault"
 )
@@ -113,7 +114,7 @@ func TestRemoveGroup(t *testing.T) {
 				t.Errorf("%s: rules taken away (-want +got):\n%s", tc.reason, diff)
 			}
 			var no refusal
-			if refused := errors.As(err, &no); refused != (tc.says != "") || !refused && codeOf(err) != tc.answer && !tc.gone {
+			if refused := errors.As(err, &no); refused != (tc.says != "") || !refused && awsfault.NameOf(err) != tc.answer && !tc.gone {
 				t.Errorf("%s: refused %t: %v", tc.reason, refused, err)
 			}
 			if tc.says != "" && (!strings.Contains(no.why, tc.says) || tc.not != "" && strings.Contains(no.why, tc.not) || !strings.Contains(no.why, "aws ec2 delete-security-group --group-id sg-1")) {

@@ -2,13 +2,12 @@ package teardown
 
 import (
 	"context"
-	"errors"
 	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/harmonix-eks/environment-provider/internal/account"
+	"github.com/harmonix-eks/environment-provider/internal/awsfault"
 	"github.com/harmonix-eks/environment-provider/internal/environment"
 )
 
@@ -75,8 +74,7 @@ func keptTable(ctx context.Context, api tableAPI, s environment.State) ([]enviro
 	}
 	table := s.Names.AuditTable
 	_, err := api.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: &table})
-	var missing *types.ResourceNotFoundException
-	if errors.As(err, &missing) {
+	if awsfault.Gone(err) {
 		return nil, nil
 	}
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 
 	"github.com/harmonix-eks/environment-provider/internal/account"
+	"github.com/harmonix-eks/environment-provider/internal/awsfault"
 	"github.com/harmonix-eks/environment-provider/internal/fault"
 )
 
@@ -102,7 +103,7 @@ func policiesOf(ctx context.Context, api roleAPI, role string) ([]policy, error)
 	var has []policy
 	for page := iam.NewListAttachedRolePoliciesPaginator(api, &iam.ListAttachedRolePoliciesInput{RoleName: &role}); page.HasMorePages(); {
 		out, err := page.NextPage(ctx)
-		if isGone(err) {
+		if awsfault.Gone(err) {
 			return nil, nil
 		}
 		if err != nil {
@@ -114,7 +115,7 @@ func policiesOf(ctx context.Context, api roleAPI, role string) ([]policy, error)
 	}
 	for page := iam.NewListRolePoliciesPaginator(api, &iam.ListRolePoliciesInput{RoleName: &role}); page.HasMorePages(); {
 		out, err := page.NextPage(ctx)
-		if isGone(err) {
+		if awsfault.Gone(err) {
 			return nil, nil
 		}
 		if err != nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 
 	"github.com/harmonix-eks/environment-provider/internal/account"
+	"github.com/harmonix-eks/environment-provider/internal/awsfault"
 	"github.com/harmonix-eks/environment-provider/internal/environment"
 	"github.com/harmonix-eks/environment-provider/internal/fault"
 	"github.com/harmonix-eks/environment-provider/internal/stage"
@@ -228,7 +229,7 @@ func strayProvider(ctx context.Context, api providerAPI, arn string) ([]environm
 		return nil, nil
 	}
 	_, err := api.GetOpenIDConnectProvider(ctx, &iam.GetOpenIDConnectProviderInput{OpenIDConnectProviderArn: &arn})
-	if isGone(err) {
+	if awsfault.Gone(err) {
 		return nil, nil
 	}
 	if err != nil {

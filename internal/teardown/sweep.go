@@ -7,9 +7,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/aws/smithy-go"
-
 	"github.com/harmonix-eks/environment-provider/internal/account"
+	"github.com/harmonix-eks/environment-provider/internal/awsfault"
 	"github.com/harmonix-eks/environment-provider/internal/environment"
 	"github.com/harmonix-eks/environment-provider/internal/fault"
 )
@@ -93,7 +92,7 @@ func (s *sweep) remove(ctx context.Context, i item) error {
 	switch {
 	case errors.As(err, new(refusal)):
 		s.refused[i.what] = err.Error()
-	case err == nil, isGone(err):
+	case err == nil, awsfault.Gone(err):
 		s.removed[i.what] = true
 	case isHeld(err):
 		s.held[i.what] = err.Error()
@@ -134,27 +133,13 @@ func empty() *environment.Removal {
 	}
 }
 
-// isGone reports whether AWS says that the resource does not exist.
-func isGone(err error) bool {
-	code := codeOf(err)
-	return strings.HasSuffix(code, "NotFound") || strings.HasSuffix(code, "NotFoundException") || strings.HasPrefix(code, "NoSuchEntity")
-}
-
 // isHeld reports whether something holds on to the resource and may let go of it.
 func isHeld(err error) bool {
-	code := codeOf(err)
-	if code == "InvalidParameterValue" { // what EC2 says of an interface, and of much else
+	name := awsfault.NameOf(err)
+	if name == "InvalidParameterValue" { // what EC2 says of an interface, and of much else
 		return strings.Contains(err.Error(), "in use")
 	}
 	return slices.Contains([]string{
 		"DependencyViolation", "ResourceInUse", "ResourceInUseException", "VolumeInUse", "InvalidNetworkInterface.InUse", "OperationAbortedException",
-	}, code)
-}
-
-func codeOf(err error) string {
-	var api smithy.APIError
-	if errors.As(err, &api) {
-		return api.ErrorCode()
-	}
-	return ""
+	}, name)
 }

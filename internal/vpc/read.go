@@ -3,7 +3,6 @@ package vpc
 import (
 	"cmp"
 	"context"
-	"errors"
 	"net/netip"
 	"slices"
 	"strings"
@@ -11,9 +10,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
-	"github.com/aws/smithy-go"
 
 	"github.com/harmonix-eks/environment-provider/internal/account"
+	"github.com/harmonix-eks/environment-provider/internal/awsfault"
 	"github.com/harmonix-eks/environment-provider/internal/fault"
 )
 
@@ -32,8 +31,8 @@ type API interface {
 // Read looks at the VPC. ok is false where the account has none of that id in that region.
 func Read(ctx context.Context, api API, id string) (v VPC, ok bool, err error) {
 	out, err := api.DescribeVpcs(ctx, &ec2.DescribeVpcsInput{VpcIds: []string{id}})
-	var refused smithy.APIError
-	if errors.As(err, &refused) && strings.HasPrefix(refused.ErrorCode(), "InvalidVpc") {
+	// An id that cannot be one ("InvalidVpcId.Malformed") is none either.
+	if strings.HasPrefix(awsfault.NameOf(err), "InvalidVpc") {
 		return VPC{}, false, nil
 	}
 	if err != nil {

@@ -2,7 +2,6 @@ package vpc
 
 import (
 	"context"
-	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -10,9 +9,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
-	"github.com/aws/smithy-go"
 
 	"github.com/harmonix-eks/environment-provider/internal/account"
+	"github.com/harmonix-eks/environment-provider/internal/awsfault"
 )
 
 // The tags by which the AWS Load Balancer Controller finds the subnets for load balancers that face the
@@ -60,7 +59,7 @@ func Tag(ctx context.Context, api TagAPI, missing map[string]string) error {
 func Untag(ctx context.Context, api TagAPI, tagged map[string]string) error {
 	for _, id := range slices.Sorted(maps.Keys(tagged)) {
 		in := &ec2.DeleteTagsInput{Resources: []string{id}, Tags: []types.Tag{{Key: aws.String(tagged[id]), Value: aws.String("1")}}}
-		if _, err := api.DeleteTags(ctx, in); err != nil && !gone(err) {
+		if _, err := api.DeleteTags(ctx, in); err != nil && !awsfault.Gone(err) {
 			return account.Classify(err, "take the tag %s from %s", tagged[id], id)
 		}
 	}
@@ -97,9 +96,4 @@ func having(m map[string]string, value string) []string {
 	}
 	slices.Sort(keys)
 	return keys
-}
-
-func gone(err error) bool {
-	var refused smithy.APIError
-	return errors.As(err, &refused) && strings.HasPrefix(refused.ErrorCode(), "InvalidSubnetID")
 }

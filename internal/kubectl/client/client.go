@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 
 	"github.com/harmonix-eks/environment-provider/internal/account"
+	"github.com/harmonix-eks/environment-provider/internal/awsfault"
 	"github.com/harmonix-eks/environment-provider/internal/environment"
 	"github.com/harmonix-eks/environment-provider/internal/fault"
 	"github.com/harmonix-eks/environment-provider/internal/kubectl/protocol"
@@ -238,8 +239,7 @@ func (c *Client) classify(err error) error {
 	if errors.As(err, &notReady) || errors.As(err, &conflict) || errors.As(err, &eni) {
 		return fault.Wrap(fault.Transient, err, "%s is not ready yet", c.function)
 	}
-	var missing *types.ResourceNotFoundException
-	if errors.As(err, &missing) {
+	if awsfault.Gone(err) {
 		return fault.Wrap(fault.Failed, fmt.Errorf("%w: %w", ErrNoFunction, err), "cannot invoke %s", c.function)
 	}
 	return account.Classify(err, "invoke %s", c.function)
