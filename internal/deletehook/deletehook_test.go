@@ -179,16 +179,6 @@ func ends(after time.Duration, status types.ExecutionStatus, cause string) func(
 	return func(int) execution { return execution{end: status, over: time.Now().Add(after), cause: cause} }
 }
 
-// held is the failure of an execution that the holder was in the way of, as the Lock stage words it.
-func held(t *testing.T) string {
-	t.Helper()
-	text, err := json.Marshal(map[string]string{"stage": "Lock", "code": "Conflict", "message": lockedBy(t, holder), "next": "wait"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
-}
-
 func TestDelete(t *testing.T) {
 	other := `{"operation": "delete", "prefix": "opa", "name": "dev", "awsAccountID": "222222222222", "awsRegion": "us-east-1"}`
 	cases := map[string]struct {

@@ -3,7 +3,6 @@ package deletehook
 import (
 	"context"
 	"encoding/json"
-	"regexp"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -39,16 +38,6 @@ func causeOf(e *sfn.DescribeExecutionOutput) stage.Cause {
 		text = "it ran longer than the state machine allows"
 	}
 	return stage.Cause{Code: fault.Failed, Message: text}
-}
-
-var executionARN = regexp.MustCompile(`arn:[a-z-]+:states:[^\s:]+:[0-9]{12}:execution:[^\s,;]+`)
-
-// holderOf is the execution that had the environment when this one asked for it, as package lock says.
-func holderOf(e *sfn.DescribeExecutionOutput) string {
-	if cause := causeOf(e); cause.Stage == "Lock" && cause.Code == fault.Conflict {
-		return executionARN.FindString(cause.Message)
-	}
-	return ""
 }
 
 // room is for how many bytes of a message there is, and of what to do, besides the link.

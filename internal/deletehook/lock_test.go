@@ -2,6 +2,7 @@ package deletehook_test
 
 import (
 	"context"
+	"encoding/json"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -29,14 +30,18 @@ func (taken) DescribeExecution(context.Context, *sfn.DescribeExecutionInput, ...
 	return &sfn.DescribeExecutionOutput{Status: sfntypes.ExecutionStatusRunning}, nil
 }
 
-// lockedBy is what the Lock stage really says of a lock that is taken: the hook reads the holder from it.
-func lockedBy(t *testing.T, owner string) string {
+// held is the failure of an execution that the holder was in the way of, as the Lock stage makes it.
+func held(t *testing.T) string {
 	t.Helper()
-	table := taken{owner: owner}
+	table := taken{owner: holder}
 	in := stage.Input{State: environment.State{Names: environment.Names{Environment: "opa-dev"}}}
 	_, err := lock.New(lock.NewTable(table, "table"), table).Run(t.Context(), in)
 	if fault.CodeOf(err) != fault.Conflict {
 		t.Fatal(err)
 	}
-	return fault.As(err).Message
+	text, err := json.Marshal(stage.CauseOf("Lock", fault.As(err)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }

@@ -189,7 +189,7 @@ func (d *deletion) start(ctx context.Context) error {
 // behind looks whether the deletion failed because another execution has the environment. A deletion
 // like itself is waited for instead, and one that has ended meanwhile is followed by another of its own.
 func (d *deletion) behind(ctx context.Context, ended *sfn.DescribeExecutionOutput) (again bool, err error) {
-	holder := holderOf(ended)
+	holder := causeOf(ended).Holder
 	if holder == "" {
 		return false, nil
 	}

@@ -63,6 +63,8 @@ type Error struct {
 	Field string
 	// Next is one sentence on what to do, empty when the code alone says it.
 	Next string
+	// Holder is the ARN of the execution that has the environment, if that is what stands in the way.
+	Holder string
 	// Findings are what the message says, for programs; only checks that find several things have them.
 	Findings []finding.Finding
 	// Err is the cause, kept for the log.
@@ -88,6 +90,12 @@ func (e *Error) WithField(pointer string) *Error {
 // WithNext says what to do and returns e.
 func (e *Error) WithNext(format string, args ...any) *Error {
 	e.Next = fmt.Sprintf(format, args...)
+	return e
+}
+
+// WithHolder names the execution that has the environment and returns e.
+func (e *Error) WithHolder(execution string) *Error {
+	e.Holder = execution
 	return e
 }
 

@@ -140,13 +140,13 @@ func (s *Stage) Run(ctx context.Context, in stage.Input) (*environment.Lock, err
 		return nil, err
 	}
 	if running {
-		return nil, fault.New(fault.Conflict, "environment %s is being worked on by execution %s", in.State.Names.Environment, held.owner).
+		return nil, fault.New(fault.Conflict, "environment %s is being worked on by execution %s", in.State.Names.Environment, held.owner).WithHolder(held.owner).
 			WithNext("wait until that execution has ended, or stop it, and start this request again: %s", environment.Execution{ARN: held.owner}.ConsoleURL())
 	}
 	section.TakenFrom = held.owner
 	err = s.table.put(ctx, in.State.Request, me, held.owner)
 	if errors.As(err, &held) {
-		return nil, fault.New(fault.Conflict, "environment %s was taken by execution %s at the same moment", in.State.Names.Environment, held.owner).
+		return nil, fault.New(fault.Conflict, "environment %s was taken by execution %s at the same moment", in.State.Names.Environment, held.owner).WithHolder(held.owner).
 			WithNext("wait until that execution has ended and start this request again: %s", environment.Execution{ARN: held.owner}.ConsoleURL())
 	}
 	return section, err

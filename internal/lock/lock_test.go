@@ -183,7 +183,11 @@ func TestRun(t *testing.T) {
 				t.Errorf("%s: held by %q, want %q", tc.reason, owner, tc.owner)
 			}
 			if err != nil {
-				if f := fault.As(err); !strings.Contains(f.Message, tc.message) || tc.code == "Conflict" && !strings.Contains(f.Next, "executions/details/"+tc.message) {
+				f := fault.As(err)
+				if tc.code == "Conflict" && f.Holder != tc.message {
+					t.Errorf("%s: the holder is %q, want %q", tc.reason, f.Holder, tc.message)
+				}
+				if !strings.Contains(f.Message, tc.message) || tc.code == "Conflict" && !strings.Contains(f.Next, "executions/details/"+tc.message) {
 					t.Errorf("%s: the message does not name %s: %q %q", tc.reason, tc.message, f.Message, f.Next)
 				}
 				return

@@ -128,6 +128,8 @@ type Cause struct {
 	Message string     `json:"message"`
 	Field   string     `json:"field,omitempty"`
 	Next    string     `json:"next,omitempty"`
+	// Holder is the ARN of the execution that has the environment, if that is what stands in the way.
+	Holder string `json:"holder,omitempty"`
 	// Findings are the single things that stand against a request, as far as there is room for them.
 	Findings []finding.Finding `json:"findings,omitempty"`
 }
@@ -140,7 +142,7 @@ const maxMessage = 12_000
 // CauseOf describes f, an error of the stage called name.
 func CauseOf(name string, f *fault.Error) Cause {
 	return Cause{
-		Stage: name, Code: f.Code, Message: cut(f.Message), Field: f.Field, Next: f.Next, Findings: finding.Fitting(f.Findings),
+		Stage: name, Code: f.Code, Message: cut(f.Message), Field: f.Field, Next: f.Next, Holder: f.Holder, Findings: finding.Fitting(f.Findings),
 	}
 }
 

@@ -56,6 +56,7 @@ func TestFailureOfAnExecution(t *testing.T) {
 		"Unreadable":  {"nothing is known of the environment", `{"state": {"input": 1, "failure": {"Error": "InvalidRequest", "Cause": "no object"}}}`},
 		"Unreachable": {"the account could not be looked at", `{"state": {"names": {"environment": "opa-dev"}, "lock": {}, "failure": {"Error": "Lambda.Unknown", "Cause": ""}}}`},
 		"Branches":    {"several causes", `{"state": {"branches": [{"failure": {"stage": "Network", "Error": "E", "Cause": "c"}}, {"failure": {"stage": "Identity", "Error": "E", "Cause": "c"}}]}}`},
+		"Held":        {"another execution has the environment", `{"state": {"names": {"environment": "opa-dev"}, "failure": {"Error": "Conflict", "Cause": "{\"errorMessage\": \"{\\\"stage\\\": \\\"Lock\\\", \\\"code\\\": \\\"Conflict\\\", \\\"message\\\": \\\"m\\\", \\\"holder\\\": \\\"arn:aws:states:us-east-1:111111111111:execution:m:e\\\"}\"}"}}}`},
 		"Undone": {"a removal has followed", `{"state": {"execution": {"failure": {"Error": "Failed", "Cause": "{\"stage\": \"Access\", \"code\": \"Failed\", \"message\": \"m\"}"}},
 			"names": {"environment": "opa-dev"}, "deleteNetwork": {"removed": ["stack s"], "kept": [{"what": "k", "why": "w"}], "orphaned": [{"what": "o", "why": "w"}]}}}`},
 		"UndoFailed": {"a removal has failed", `{"state": {"execution": {"failure": {"Error": "Failed", "Cause": "no JSON"}}, "names": {"environment": "opa-dev"}, "failure": {"Error": "E", "Cause": "c"}}}`},

@@ -24,6 +24,7 @@ def test_two_at_once_are_one_success_and_one_conflict(provider: Provider, exampl
     cause = second.failed("Conflict")
     assert cause["stage"] == "Lock"
     assert first.arn in cause["message"]
+    assert cause["holder"] == first.arn
     assert "opa-production" in cause["message"]
     assert first.arn in cause["next"]
     # The one that was refused has not taken the other's lock away, nor left its own.
