@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/harmonix-eks/environment-provider/internal/fault"
+	"github.com/harmonix-eks/environment-provider/internal/timer"
 )
 
 const (
@@ -56,14 +57,10 @@ func (r *Responder) put(ctx context.Context, event Event, text []byte) error {
 			r.options.Log.ErrorContext(ctx, "answer refused", "request", event, "error", err.Error())
 			return nil
 		}
-		timer := time.NewTimer(pause/2 + rand.N(pause/2+1)) //nolint:gosec // a pause is no secret
-		select {
-		case <-ctx.Done():
-			timer.Stop()
+		if timer.Wait(ctx, pause/2+rand.N(pause/2+1)) != nil { //nolint:gosec // a pause is no secret
 			r.options.Log.ErrorContext(ctx, "answer not sent", "request", event, "error", err.Error())
 			return fault.Wrap(fault.Transient, err, "answer CloudFormation about %s", event).
 				WithNext("Let the function reach Amazon S3, by a NAT gateway or an S3 gateway endpoint whose policy allows CloudFormation's buckets.")
-		case <-timer.C:
 		}
 	}
 }

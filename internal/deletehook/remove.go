@@ -20,6 +20,7 @@ import (
 	"github.com/harmonix-eks/environment-provider/internal/customresource"
 	"github.com/harmonix-eks/environment-provider/internal/fault"
 	"github.com/harmonix-eks/environment-provider/internal/stack"
+	"github.com/harmonix-eks/environment-provider/internal/timer"
 )
 
 const (
@@ -145,7 +146,7 @@ func (d *deletion) until(ctx context.Context, end time.Time) (*sfn.DescribeExecu
 		if look >= often {
 			pause = later
 		}
-		if time.Now().Add(pause).After(end) || sleep(ctx, pause) != nil {
+		if time.Now().Add(pause).After(end) || timer.Wait(ctx, pause) != nil {
 			return nil, nil //nolint:nilnil // that it has not ended is no error
 		}
 	}
@@ -220,21 +221,9 @@ func (d *deletion) describe(ctx context.Context, arn string) (*sfn.DescribeExecu
 func patiently(ctx context.Context, call func() error) error {
 	for n := 1; ; n++ {
 		err := call()
-		if err == nil || n == patience || !fault.CodeOf(err).Retried() || sleep(ctx, soon) != nil {
+		if err == nil || n == patience || !fault.CodeOf(err).Retried() || timer.Wait(ctx, soon) != nil {
 			return err
 		}
-	}
-}
-
-// sleep waits, or returns the context's error when that ends first.
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 }
 

@@ -20,6 +20,7 @@ import (
 
 	"github.com/harmonix-eks/environment-provider/internal/awsfault"
 	"github.com/harmonix-eks/environment-provider/internal/fault"
+	"github.com/harmonix-eks/environment-provider/internal/timer"
 )
 
 const (
@@ -121,7 +122,7 @@ func (r *Reader) Read(ctx context.Context, address, what, field string, limit in
 		if attempt == fetchAttempts || !passing(err) || ctx.Err() != nil {
 			return nil, fetchFault(err, what, field, location)
 		}
-		if !sleep(ctx, pause) {
+		if timer.Wait(ctx, pause) != nil {
 			return nil, fetchFault(err, what, field, location)
 		}
 		pause *= 3
@@ -223,16 +224,4 @@ func bounded(reader io.Reader, limit int64) ([]byte, error) {
 		return nil, &SizeError{limit}
 	}
 	return content, err
-}
-
-// sleep waits, and reports false when the context ended first.
-func sleep(ctx context.Context, duration time.Duration) bool {
-	timer := time.NewTimer(duration)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
 }

@@ -31,18 +31,6 @@ const (
 	firstPause = 500 * time.Millisecond
 )
 
-// sleep waits, and reports false when the context ended first.
-func sleep(ctx context.Context, duration time.Duration) bool {
-	timer := time.NewTimer(duration)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
-}
-
 // Source says where a chart is.
 type Source struct {
 	// Chart is its name in Repository, or the address of its archive.

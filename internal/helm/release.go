@@ -21,6 +21,7 @@ import (
 
 	"github.com/harmonix-eks/environment-provider/internal/fault"
 	"github.com/harmonix-eks/environment-provider/internal/kube"
+	"github.com/harmonix-eks/environment-provider/internal/timer"
 )
 
 const (
@@ -195,7 +196,7 @@ func (o *operation) converge(ctx context.Context, last *helmrelease.Release) (ku
 		if strings.Contains(err.Error(), textNoKind) {
 			patience = min(patience, kindPatience)
 		}
-		if !again(err) || time.Since(start)+pause > patience || !roomAfter(ctx, pause) || !sleep(ctx, pause) {
+		if !again(err) || time.Since(start)+pause > patience || !roomAfter(ctx, pause) || timer.Wait(ctx, pause) != nil {
 			return "", o.fault(err)
 		}
 		if last, err = o.settled(ctx); err != nil {

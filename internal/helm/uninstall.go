@@ -15,6 +15,7 @@ import (
 
 	"github.com/harmonix-eks/environment-provider/internal/fault"
 	"github.com/harmonix-eks/environment-provider/internal/kube"
+	"github.com/harmonix-eks/environment-provider/internal/timer"
 )
 
 // Uninstall removes a release with its history, whatever state it is in. One that does not exist is
@@ -35,7 +36,7 @@ func (c *Client) Uninstall(ctx context.Context, release Release) (kube.Change, e
 		if err == nil {
 			return change, nil
 		}
-		if !again(err) || time.Since(start)+pause > o.options.Patience || !roomAfter(ctx, pause) || !sleep(ctx, pause) {
+		if !again(err) || time.Since(start)+pause > o.options.Patience || !roomAfter(ctx, pause) || timer.Wait(ctx, pause) != nil {
 			return "", err
 		}
 	}

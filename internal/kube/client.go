@@ -18,6 +18,7 @@ import (
 	"k8s.io/client-go/restmapper"
 
 	"github.com/harmonix-eks/environment-provider/internal/fault"
+	"github.com/harmonix-eks/environment-provider/internal/timer"
 )
 
 // Options are the optional parts of a [Client].
@@ -142,7 +143,7 @@ func (c *Client) do(ctx context.Context, again func(error) bool, call func(conte
 			class, patience = &used.transient, c.patience.Transient
 		}
 		delay := backoff.Step()
-		if !used.take(class, time.Since(begun)+delay, patience) || !pause(ctx, delay) {
+		if !used.take(class, time.Since(begun)+delay, patience) || timer.Wait(ctx, delay) != nil {
 			return err
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/harmonix-eks/environment-provider/internal/fault"
+	"github.com/harmonix-eks/environment-provider/internal/timer"
 )
 
 // Result is what an operation did to one object.
@@ -97,12 +98,8 @@ func (c *Client) awaitGone(ctx context.Context, t *target, end time.Time) error 
 		if time.Now().Add(delay).After(end) {
 			return stillThere(t, live)
 		}
-		timer := time.NewTimer(delay)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
+		if timer.Wait(ctx, delay) != nil {
 			return stillThere(t, live)
-		case <-timer.C:
 		}
 	}
 }

@@ -1,7 +1,6 @@
 package kube
 
 import (
-	"context"
 	"sync"
 	"time"
 )
@@ -59,16 +58,4 @@ func (s *spent) take(class *time.Duration, more, most time.Duration) bool {
 	}
 	*class += more
 	return true
-}
-
-// pause waits, and reports false when the context ended first.
-func pause(ctx context.Context, delay time.Duration) bool {
-	timer := time.NewTimer(delay)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
 }

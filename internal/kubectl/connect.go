@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/harmonix-eks/environment-provider/internal/kube"
+	"github.com/harmonix-eks/environment-provider/internal/timer"
 )
 
 const (
@@ -47,7 +48,7 @@ func (h *Handler) cluster(ctx context.Context, event Event) (*kube.Client, error
 		if err == nil || !event.ofStack() || event.RequestType == Delete || !errors.Is(err, kube.ErrClusterNotReady) {
 			return client, err
 		}
-		if !pause(ctx, h.options.DescribePause) {
+		if timer.Wait(ctx, h.options.DescribePause) != nil {
 			return nil, err
 		}
 	}

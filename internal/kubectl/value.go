@@ -13,6 +13,7 @@ import (
 
 	"github.com/harmonix-eks/environment-provider/internal/fault"
 	"github.com/harmonix-eks/environment-provider/internal/kube"
+	"github.com/harmonix-eks/environment-provider/internal/timer"
 )
 
 const (
@@ -63,12 +64,8 @@ func (h *Handler) value(ctx context.Context, event Event) (Outcome, error) {
 		if time.Now().Add(delay).After(end) {
 			return Outcome{}, q.timedOut(err)
 		}
-		timer := time.NewTimer(delay)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
+		if timer.Wait(ctx, delay) != nil {
 			return Outcome{}, q.timedOut(err)
-		case <-timer.C:
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/harmonix-eks/environment-provider/internal/kube"
+	"github.com/harmonix-eks/environment-provider/internal/timer"
 )
 
 const (
@@ -41,7 +42,7 @@ func (w writer) all(ctx context.Context, objects []*unstructured.Unstructured) [
 	if w.patient {
 		end = end.Add(kindPatience)
 	}
-	for again := w.hasDefinition(objects) || w.patient; again; again = time.Now().Before(end) && pause(ctx, kindPause) {
+	for again := w.hasDefinition(objects) || w.patient; again; again = time.Now().Before(end) && timer.Wait(ctx, kindPause) == nil {
 		if !w.repeat(ctx, objects, results) {
 			break
 		}
@@ -83,16 +84,4 @@ func noKind(err error) bool {
 	var kind *meta.NoKindMatchError
 	var resource *meta.NoResourceMatchError
 	return errors.As(err, &kind) || errors.As(err, &resource)
-}
-
-// pause waits, and reports false when the context ended first.
-func pause(ctx context.Context, delay time.Duration) bool {
-	timer := time.NewTimer(delay)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/harmonix-eks/environment-provider/internal/environment"
 	"github.com/harmonix-eks/environment-provider/internal/fault"
+	"github.com/harmonix-eks/environment-provider/internal/timer"
 )
 
 // api is what the engine uses of *cloudformation.Client.
@@ -140,21 +141,9 @@ func New(client api, o Options) *Engine {
 		o.Now = time.Now
 	}
 	if o.Wait == nil {
-		o.Wait = wait
+		o.Wait = timer.Wait
 	}
 	return &Engine{api: client, options: o}
-}
-
-// wait is the pause outside of tests.
-func wait(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // Description is a stack as CloudFormation describes it.
