@@ -87,39 +87,6 @@ func (e *Engine) deletedBy(ctx context.Context, live Description) (Deletion, err
 	}
 }
 
-// removals has one answer for each status to the wish that a stack were gone. Every stack at rest may
-// be deleted, also one that a failed update left behind: what it would take to repair it goes with it.
-var removals = map[types.StackStatus]action{
-	types.StackStatusDeleteComplete: none,
-
-	types.StackStatusCreateComplete:         remove,
-	types.StackStatusUpdateComplete:         remove,
-	types.StackStatusImportComplete:         remove,
-	types.StackStatusUpdateRollbackComplete: remove,
-	types.StackStatusImportRollbackComplete: remove,
-	types.StackStatusRollbackComplete:       remove,
-	types.StackStatusRollbackFailed:         remove,
-	types.StackStatusCreateFailed:           remove,
-	types.StackStatusUpdateFailed:           remove,
-	types.StackStatusUpdateRollbackFailed:   remove,
-	types.StackStatusImportRollbackFailed:   remove,
-	types.StackStatusReviewInProgress:       remove,
-	// Something could not be deleted. It is tried again, and never retained unasked.
-	types.StackStatusDeleteFailed: removeAgain,
-
-	// A stack deleted while it is being made can lose a resource that comes into being at that moment
-	// (aws-traps.md, row 6.7), so the end is awaited.
-	types.StackStatusCreateInProgress:                        join,
-	types.StackStatusRollbackInProgress:                      join,
-	types.StackStatusDeleteInProgress:                        join,
-	types.StackStatusUpdateInProgress:                        join,
-	types.StackStatusUpdateRollbackInProgress:                join,
-	types.StackStatusImportInProgress:                        join,
-	types.StackStatusImportRollbackInProgress:                join,
-	types.StackStatusUpdateCompleteCleanupInProgress:         join,
-	types.StackStatusUpdateRollbackCompleteCleanupInProgress: join,
-}
-
 const (
 	// none: there is nothing to do.
 	none action = "none"
@@ -128,6 +95,26 @@ const (
 	// removeAgain deletes a stack that could not be deleted before.
 	removeAgain action = "remove again"
 )
+
+// removalFor answers the wish that a stack of that status were gone. Every stack at rest may be deleted,
+// also one that a failed update left behind: what it would take to repair it goes with it. The end of a
+// stack that moves is awaited: one that is deleted while it is being made can lose a resource that comes
+// into being at that moment (aws-traps.md, row 6.7).
+func removalFor(status types.StackStatus) action {
+	convergence, known := actions[status]
+	switch {
+	case !known:
+		return refuse
+	case convergence == join:
+		return join
+	case status == types.StackStatusDeleteComplete:
+		return none
+	case status == types.StackStatusDeleteFailed:
+		// Something could not be deleted. It is tried again, and never retained unasked.
+		return removeAgain
+	}
+	return remove
+}
 
 // Delete makes the stack be gone, and says whether it was there. Like [Engine.Converge] it waits for
 // [Options.Window] at most, hands back [fault.InProgress], and is safe to be called again.
@@ -168,7 +155,7 @@ func (d *deletion) step(ctx context.Context, live Description, found bool) (gone
 	if !found {
 		return true, nil
 	}
-	switch removals[live.Status] {
+	switch removalFor(live.Status) {
 	case none:
 		return true, nil
 	case join:

@@ -50,7 +50,7 @@ func (e *Engine) CheckRetain(ctx context.Context, name string, ids []string) err
 // resources that could not be deleted. So the template says it: a change of DeletionPolicy alone is an
 // update that touches no resource.
 func (e *Engine) retaining(ctx context.Context, name string, live Description, ids []string) (template string, already bool, err error) {
-	if len(ids) == 0 || slices.Contains(neverWhole, live.Status) || removals[live.Status] == none {
+	if len(ids) == 0 || slices.Contains(neverWhole, live.Status) || removalFor(live.Status) == none {
 		return "", true, nil
 	}
 	out, err := e.api.GetTemplate(ctx, &cloudformation.GetTemplateInput{StackName: &live.StackID, TemplateStage: types.TemplateStageOriginal})
@@ -63,7 +63,7 @@ func (e *Engine) retaining(ctx context.Context, name string, live Description, i
 			WithField("/retain").
 			WithNext("start the same request with the operation apply, which gives the stack its own template again, then this one; or leave out retain, then nothing is kept")
 	}
-	if !already && !slices.Contains(updatable, live.Status) && removals[live.Status] != join {
+	if !already && !slices.Contains(updatable, live.Status) && removalFor(live.Status) != join {
 		next := "start the same request with the operation apply, which repairs the stack, then this one; or leave out retain, then nothing is kept"
 		if live.Status == types.StackStatusDeleteFailed { // an apply would remove the rest of it
 			next = "a removal without retain has begun on it: save elsewhere what is needed of what is left, then start the same request without retain"

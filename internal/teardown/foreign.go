@@ -15,6 +15,7 @@ import (
 	"github.com/harmonix-eks/environment-provider/internal/awsfault"
 	"github.com/harmonix-eks/environment-provider/internal/environment"
 	"github.com/harmonix-eks/environment-provider/internal/fault"
+	"github.com/harmonix-eks/environment-provider/internal/vpc"
 )
 
 // obstacle is something that is not the environment's and would stop its removal half-way.
@@ -152,7 +153,7 @@ func (n network) foreignInstances(ctx context.Context, _ holdings) ([]string, er
 		}
 		for _, r := range out.Reservations {
 			for _, i := range r.Instances {
-				tags := tagsOf(i.Tags)
+				tags := vpc.TagsOf(i.Tags)
 				over := i.State != nil && (i.State.Name == types.InstanceStateNameTerminated || i.State.Name == types.InstanceStateNameShuttingDown)
 				ours := tags[environment.Tag] == n.environment || tags["eks:cluster-name"] == n.cluster && tags["eks:nodegroup-name"] != ""
 				if aws.ToString(i.VpcId) != n.vpc || over || ours {
@@ -176,7 +177,7 @@ func (n network) foreignEndpoints(ctx context.Context, holds holdings) ([]string
 		for _, e := range out.VpcEndpoints {
 			id := aws.ToString(e.VpcEndpointId)
 			over := strings.EqualFold(string(e.State), "deleted") || strings.EqualFold(string(e.State), "deleting")
-			if aws.ToString(e.VpcId) != n.vpc || over || slices.Contains(ours, id) || tagsOf(e.Tags)[managedByGuardDuty] == "true" {
+			if aws.ToString(e.VpcId) != n.vpc || over || slices.Contains(ours, id) || vpc.TagsOf(e.Tags)[managedByGuardDuty] == "true" {
 				continue
 			}
 			foreign = append(foreign, "VPC endpoint "+id)
@@ -213,7 +214,7 @@ func (n network) foreignGroups(ctx context.Context, holds holdings) ([]string, e
 			return nil, account.Classify(err, "list the security groups of VPC %s", n.vpc)
 		}
 		for _, g := range out.SecurityGroups {
-			id, tags := aws.ToString(g.GroupId), tagsOf(g.Tags)
+			id, tags := aws.ToString(g.GroupId), vpc.TagsOf(g.Tags)
 			if aws.ToString(g.VpcId) != n.vpc || aws.ToString(g.GroupName) == "default" || slices.Contains(ours, id) ||
 				ofCluster(n.cluster, tags) || tags[managedByGuardDuty] == "true" {
 				continue
@@ -235,7 +236,7 @@ func (n network) foreignInterfaces(ctx context.Context, _ holdings) ([]string, e
 			return nil, account.Classify(err, "list the network interfaces of VPC %s", n.vpc)
 		}
 		for _, i := range out.NetworkInterfaces {
-			if aws.ToString(i.VpcId) == n.vpc && somebodys(i) && !ofCluster(n.cluster, tagsOf(i.TagSet)) {
+			if aws.ToString(i.VpcId) == n.vpc && somebodys(i) && !ofCluster(n.cluster, vpc.TagsOf(i.TagSet)) {
 				foreign = append(foreign, interfaceText(i))
 			}
 		}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/harmonix-eks/environment-provider/internal/account"
 	"github.com/harmonix-eks/environment-provider/internal/awsfault"
+	"github.com/harmonix-eks/environment-provider/internal/vpc"
 )
 
 // groups finds the security groups of the load balancer controller and those that EKS leaves behind
@@ -28,7 +29,7 @@ func (n network) groups(ctx context.Context) ([]item, error) {
 			}
 			for _, g := range out.SecurityGroups {
 				id := aws.ToString(g.GroupId)
-				tags := tagsOf(g.Tags)
+				tags := vpc.TagsOf(g.Tags)
 				ours := ofCluster(n.cluster, tags) || tags[managedByGuardDuty] == "true" && aws.ToString(g.VpcId) == n.vpc
 				if _, ofStack := tags["aws:cloudformation:stack-id"]; seen[id] || ofStack || !ours {
 					continue
@@ -64,7 +65,7 @@ func (n network) removeGroup(ctx context.Context, g types.SecurityGroup) error {
 	}
 	var others []string
 	for _, o := range naming {
-		if !ofCluster(n.cluster, tagsOf(o.Tags)) {
+		if !ofCluster(n.cluster, vpc.TagsOf(o.Tags)) {
 			others = append(others, "security group "+aws.ToString(o.GroupId))
 		}
 	}
@@ -74,7 +75,7 @@ func (n network) removeGroup(ctx context.Context, g types.SecurityGroup) error {
 	}
 	revoked := false
 	for _, o := range naming {
-		if _, ofStack := tagsOf(o.Tags)["aws:cloudformation:stack-id"]; ofStack {
+		if _, ofStack := vpc.TagsOf(o.Tags)["aws:cloudformation:stack-id"]; ofStack {
 			continue
 		}
 		if err := n.revoke(ctx, o, id); err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
 	"github.com/harmonix-eks/environment-provider/internal/account"
+	"github.com/harmonix-eks/environment-provider/internal/vpc"
 )
 
 // networkAPI is what the package needs of EC2.
@@ -77,7 +78,7 @@ func (n network) endpoints(ctx context.Context) ([]item, error) {
 		}
 		for _, e := range out.VpcEndpoints {
 			// What is deleted is not left to a filter alone.
-			if aws.ToString(e.VpcId) != n.vpc || tagsOf(e.Tags)[managedByGuardDuty] != "true" {
+			if aws.ToString(e.VpcId) != n.vpc || vpc.TagsOf(e.Tags)[managedByGuardDuty] != "true" {
 				continue
 			}
 			id := aws.ToString(e.VpcEndpointId)
@@ -103,7 +104,7 @@ func (n network) interfaces(ctx context.Context) ([]item, error) {
 			return nil, account.Classify(err, "list the network interfaces of cluster %s", n.cluster)
 		}
 		for _, i := range out.NetworkInterfaces {
-			if i.Status != types.NetworkInterfaceStatusAvailable || !ofCluster(n.cluster, tagsOf(i.TagSet)) {
+			if i.Status != types.NetworkInterfaceStatusAvailable || !ofCluster(n.cluster, vpc.TagsOf(i.TagSet)) {
 				continue
 			}
 			id := aws.ToString(i.NetworkInterfaceId)
@@ -176,7 +177,7 @@ func (n network) leaves(i types.NetworkInterface, function string) bool {
 		return true
 	}
 	attached := i.Status != types.NetworkInterfaceStatusAvailable
-	return ofCluster(n.cluster, tagsOf(i.TagSet)) || description == clusterInterface+n.cluster || attached && strings.HasPrefix(description, nodeInterface) ||
+	return ofCluster(n.cluster, vpc.TagsOf(i.TagSet)) || description == clusterInterface+n.cluster || attached && strings.HasPrefix(description, nodeInterface) ||
 		strings.HasPrefix(description, lambdaInterface+function) ||
 		strings.HasPrefix(description, "ELB app/k8s-") || strings.HasPrefix(description, "ELB net/k8s-") || classicName.MatchString(description)
 }
@@ -184,11 +185,3 @@ func (n network) leaves(i types.NetworkInterface, function string) bool {
 // classicName is the interface of a load balancer that Kubernetes' own controller has made: it is called
 // "a" and the Service's unique id without hyphens.
 var classicName = regexp.MustCompile("^ELB a[0-9a-f]{31}$")
-
-func tagsOf(list []types.Tag) map[string]string {
-	tags := map[string]string{}
-	for _, t := range list {
-		tags[aws.ToString(t.Key)] = aws.ToString(t.Value)
-	}
-	return tags
-}

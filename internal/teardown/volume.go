@@ -11,6 +11,7 @@ import (
 
 	"github.com/harmonix-eks/environment-provider/internal/account"
 	"github.com/harmonix-eks/environment-provider/internal/environment"
+	"github.com/harmonix-eks/environment-provider/internal/vpc"
 )
 
 // volumeTags are the tags by which the EBS CSI driver says whose a volume is: the first when it is
@@ -32,7 +33,7 @@ func (n network) volumes(ctx context.Context) ([]item, error) {
 		for _, v := range found {
 			id := aws.ToString(v.VolumeId)
 			what := volumeText(id)
-			if tagsOf(v.Tags)[key] != n.cluster || slices.ContainsFunc(items, func(i item) bool { return i.what == what }) {
+			if vpc.TagsOf(v.Tags)[key] != n.cluster || slices.ContainsFunc(items, func(i item) bool { return i.what == what }) {
 				continue
 			}
 			items = append(items, item{what: what, remove: func(ctx context.Context) error {
@@ -69,7 +70,7 @@ func (n network) unclaimed(ctx context.Context, drain *environment.Drain) ([]env
 	}
 	why := map[string]string{}
 	for _, v := range byTag {
-		if tagsOf(v.Tags)[tagged] == "owned" {
+		if vpc.TagsOf(v.Tags)[tagged] == "owned" {
 			why[aws.ToString(v.VolumeId)] = "its tag " + tagged + " says that it was the cluster's, but not which program has made it"
 		}
 	}
@@ -94,7 +95,7 @@ func (n network) unclaimed(ctx context.Context, drain *environment.Drain) ([]env
 	var left []environment.Leftover
 	for _, v := range byTag {
 		id := aws.ToString(v.VolumeId)
-		tags := tagsOf(v.Tags)
+		tags := vpc.TagsOf(v.Tags)
 		removable := slices.ContainsFunc(volumeTags, func(key string) bool { return tags[key] == n.cluster })
 		what := volumeText(id)
 		if why[id] == "" || removable || slices.Contains(kept, what) || slices.ContainsFunc(left, func(l environment.Leftover) bool { return l.What == what }) {

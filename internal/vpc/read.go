@@ -156,7 +156,7 @@ func subnetOf(s types.Subnet, table types.RouteTable, way Way) Subnet {
 	return Subnet{
 		ID: aws.ToString(s.SubnetId), Zone: aws.ToString(s.AvailabilityZone), ZoneID: aws.ToString(s.AvailabilityZoneId),
 		Block: block, Free: int(aws.ToInt32(s.AvailableIpAddressCount)),
-		Way: way, RouteTable: aws.ToString(table.RouteTableId), Unusable: unusable(s), Tags: tagsOf(s.Tags),
+		Way: way, RouteTable: aws.ToString(table.RouteTableId), Unusable: unusable(s), Tags: TagsOf(s.Tags),
 	}
 }
 
@@ -219,7 +219,7 @@ func endpointOf(e types.VpcEndpoint, groups []types.SecurityGroup) Endpoint {
 	}
 	endpoint := Endpoint{
 		ID: aws.ToString(e.VpcEndpointId), Service: service, Gateway: e.VpcEndpointType == types.VpcEndpointTypeGateway,
-		PrivateDNS: aws.ToBool(e.PrivateDnsEnabled), RouteTables: e.RouteTableIds, Tags: tagsOf(e.Tags),
+		PrivateDNS: aws.ToBool(e.PrivateDnsEnabled), RouteTables: e.RouteTableIds, Tags: TagsOf(e.Tags),
 	}
 	for _, text := range admitted(groups, groupsOf(e)) {
 		endpoint.Admits = appendBlock(endpoint.Admits, text)
@@ -234,7 +234,8 @@ func appendBlock(blocks []netip.Prefix, text string) []netip.Prefix {
 	return blocks
 }
 
-func tagsOf(tags []types.Tag) map[string]string {
+// TagsOf are the tags of a resource of EC2, by key.
+func TagsOf(tags []types.Tag) map[string]string {
 	m := map[string]string{}
 	for _, t := range tags {
 		m[aws.ToString(t.Key)] = aws.ToString(t.Value)
