@@ -33,7 +33,7 @@ func cloudOf(cfg aws.Config, n environment.Names, survey *environment.Survey) cl
 	return cloud{
 		balancers: balancers{api: elbv2.NewFromConfig(cfg), cluster: n.Cluster},
 		classic:   classic{api: elb.NewFromConfig(cfg), cluster: n.Cluster},
-		network:   network{api: ec2.NewFromConfig(cfg), cluster: n.Cluster, environment: n.Environment, vpc: vpc},
+		network:   network{api: ec2.NewFromConfig(cfg), cluster: n.Cluster, environment: n.Environment, vpc: vpc, function: n.KubectlFunction},
 		logs:      logs{api: cloudwatchlogs.NewFromConfig(cfg), names: n},
 		names:     n,
 	}

@@ -128,6 +128,8 @@ func (c cloud) othersInVPC(ctx context.Context, holds holdings) ([]obstacle, err
 		func(ctx context.Context, _ holdings) ([]string, error) { return c.balancers.foreign(ctx, vpc) },
 		func(ctx context.Context, _ holdings) ([]string, error) { return c.classic.foreign(ctx, vpc) },
 		c.network.foreignInstances, c.network.foreignEndpoints, c.network.foreignSubnets, c.network.foreignGroups, c.network.foreignInterfaces,
+		c.network.foreignRouteTables, c.network.foreignACLs, c.network.foreignNATGateways, c.network.foreignVPNGateways,
+		c.network.foreignEgressGateways, c.network.foreignPeerings,
 	}
 	var foreign []obstacle
 	for _, look := range looks {
@@ -226,8 +228,9 @@ func (n network) foreignGroups(ctx context.Context, holds holdings) ([]string, e
 }
 
 // foreignInterfaces names the interfaces in the VPC that somebody has made and that are attached to
-// nothing. What AWS makes for its services, and what an instance has, is not looked at here: while the
-// environment works, its own are among them, and not all of them can be told from others'.
+// nothing, and those of services that no environment uses. What else AWS makes, and what an instance has,
+// is not looked at here: while the environment works, its own are among them, and not all of them can be
+// told from others'.
 func (n network) foreignInterfaces(ctx context.Context, _ holdings) ([]string, error) {
 	var foreign []string
 	for page := ec2.NewDescribeNetworkInterfacesPaginator(n.api, &ec2.DescribeNetworkInterfacesInput{Filters: []types.Filter{n.inside()}}); page.HasMorePages(); {
@@ -236,7 +239,7 @@ func (n network) foreignInterfaces(ctx context.Context, _ holdings) ([]string, e
 			return nil, account.Classify(err, "list the network interfaces of VPC %s", n.vpc)
 		}
 		for _, i := range out.NetworkInterfaces {
-			if aws.ToString(i.VpcId) == n.vpc && somebodys(i) && !ofCluster(n.cluster, vpc.TagsOf(i.TagSet)) {
+			if aws.ToString(i.VpcId) == n.vpc && (somebodys(i) || n.serves(i)) && !ofCluster(n.cluster, vpc.TagsOf(i.TagSet)) {
 				foreign = append(foreign, interfaceText(i))
 			}
 		}

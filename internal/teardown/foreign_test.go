@@ -132,7 +132,18 @@ func TestRefuse(t *testing.T) {
 	}
 }
 
+// attached are the policies of roles, and as "profile X" the instance profiles that they are in.
 type attached map[string][]string
+
+func (a attached) ListInstanceProfilesForRole(_ context.Context, in *iam.ListInstanceProfilesForRoleInput, _ ...func(*iam.Options)) (*iam.ListInstanceProfilesForRoleOutput, error) {
+	out := &iam.ListInstanceProfilesForRoleOutput{}
+	for _, name := range a[*in.RoleName] {
+		if profile, ok := strings.CutPrefix(name, "profile "); ok {
+			out.InstanceProfiles = append(out.InstanceProfiles, iamtypes.InstanceProfile{InstanceProfileName: &profile})
+		}
+	}
+	return out, nil
+}
 
 func (a attached) ListAttachedRolePolicies(_ context.Context, in *iam.ListAttachedRolePoliciesInput, _ ...func(*iam.Options)) (*iam.ListAttachedRolePoliciesOutput, error) {
 	has, ok := a[*in.RoleName]
@@ -151,14 +162,14 @@ func (a attached) ListAttachedRolePolicies(_ context.Context, in *iam.ListAttach
 func (a attached) ListRolePolicies(_ context.Context, in *iam.ListRolePoliciesInput, _ ...func(*iam.Options)) (*iam.ListRolePoliciesOutput, error) {
 	out := &iam.ListRolePoliciesOutput{}
 	for _, name := range a[*in.RoleName] {
-		if !strings.HasPrefix(name, "arn:") {
+		if !strings.HasPrefix(name, "arn:") && !strings.HasPrefix(name, "profile ") {
 			out.PolicyNames = append(out.PolicyNames, name)
 		}
 	}
 	return out, nil
 }
 
-func TestOtherPolicies(t *testing.T) {
+func TestHoldOnRoles(t *testing.T) {
 	const node = "arn:aws:iam::aws:policy/AmazonEKSWorkerNodePolicy"
 	account := made{templates: map[string]string{names.IdentityStack: `{"Resources": {
 		"NodeRole": {"Properties": {"ManagedPolicyArns": [{"Fn::Sub": "arn:${AWS::Partition}:iam::aws:policy/AmazonEKSWorkerNodePolicy"}], "Policies": [{"PolicyName": "logs"}]}},
@@ -167,6 +178,7 @@ func TestOtherPolicies(t *testing.T) {
 		{LogicalID: "NodeRole", ID: "opa-dev-node-role", Type: "AWS::IAM::Role"},
 		{LogicalID: "AdminRole", ID: "opa-dev-admin-role", Type: "AWS::IAM::Role"},
 		{LogicalID: "Table", ID: "opa-dev-audit", Type: "AWS::DynamoDB::Table"},
+		{LogicalID: "Profile", ID: "ours", Type: "AWS::IAM::InstanceProfile"},
 	}}
 	cases := map[string]struct {
 		reason string
@@ -184,11 +196,16 @@ func TestOtherPolicies(t *testing.T) {
 			has:    attached{"opa-dev-node-role": {node}, "opa-dev-admin-role": {"logs"}},
 			remedy: []string{"aws iam delete-role-policy --role-name opa-dev-admin-role --policy-name logs"},
 		},
+		"Profile": {
+			reason: "Karpenter and people put a node role into profiles of theirs; EKS' own goes with its node group, the stack's with the stack",
+			has:    attached{"opa-dev-node-role": {node, "profile eks-08c968da-2d88-0096-4c82-1ee57490a6af", "profile ours", "profile opa-dev-cluster_123"}, "opa-dev-admin-role": {}},
+			remedy: []string{"aws iam remove-role-from-instance-profile --role-name opa-dev-node-role --instance-profile-name opa-dev-cluster_123"},
+		},
 		"Gone": {reason: "a role that was deleted by hand stops nothing", has: attached{}},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			got, err := otherPolicies(t.Context(), tc.has, account, holds)
+			got, err := holdOnRoles(t.Context(), tc.has, account, holds)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -271,6 +288,12 @@ func TestForeignInVPC(t *testing.T) {
 	instance := func(id string, tags ...string) types.Instance {
 		return types.Instance{InstanceId: &id, VpcId: aws.String("vpc-1"), Tags: tagList(tags...)}
 	}
+	managed := func(id, kind, description string) types.NetworkInterface {
+		return types.NetworkInterface{
+			NetworkInterfaceId: &id, VpcId: aws.String("vpc-1"), Status: "in-use", RequesterManaged: aws.Bool(true),
+			InterfaceType: types.NetworkInterfaceType(kind), Description: &description,
+		}
+	}
 	stopped := instance("i-gone")
 	stopped.State = &types.InstanceState{Name: types.InstanceStateNameTerminated}
 	group := func(id, name string, tags ...string) types.SecurityGroup {
@@ -291,15 +314,23 @@ func TestForeignInVPC(t *testing.T) {
 			{NetworkInterfaceId: aws.String("eni-other"), VpcId: aws.String("vpc-1"), Status: "available", Description: aws.String("aws-K8S-i-2"), TagSet: tagList("cluster.k8s.amazonaws.com/name", "other")},
 			{NetworkInterfaceId: aws.String("eni-used"), VpcId: aws.String("vpc-1"), Status: "in-use"},
 			{NetworkInterfaceId: aws.String("eni-aws"), VpcId: aws.String("vpc-1"), Status: "available", RequesterManaged: aws.Bool(true)},
+			managed("eni-efs", "interface", "EFS mount target for fs-1 (fsmt-1)"), managed("eni-tgw", "transit_gateway", "Network Interface for Transit Gateway Attachment tgw-attach-1"),
+			managed("eni-rds", "interface", "RDSNetworkInterface"), managed("eni-fn", "lambda", "AWS Lambda VPC ENI-orders-1"), managed("eni-ours", "lambda", "AWS Lambda VPC ENI-EKS-ENV-opa-dev-kubectl-1"),
+			managed("eni-nat", "natGateway", "Interface for NAT Gateway nat-1"), managed("eni-eks", "interface", "Amazon EKS opa-dev-cluster"), managed("eni-lb", "load_balancer", "ELB app/k8s-default-web/1"),
+			managed("eni-endpoint", "vpc_endpoint", "VPC Endpoint Interface vpce-1"),
 			{NetworkInterfaceId: aws.String("eni-far"), VpcId: aws.String("vpc-2"), Status: "available"},
 		},
 	}
-	n := network{api: api, cluster: "opa-dev-cluster", environment: "opa-dev", vpc: "vpc-1"}
+	n := network{api: api, cluster: "opa-dev-cluster", environment: "opa-dev", vpc: "vpc-1", function: "EKS-ENV-opa-dev-kubectl"}
 	holds := holdings{names.NetworkStack: {{ID: "sg-stack", Type: "AWS::EC2::SecurityGroup"}}}
 	want := map[string][]string{
-		"instances":  {"instance i-karpenter", "instance i-bastion"},
-		"groups":     {"security group sg-rds (database)", "security group sg-other (k8s)"},
-		"interfaces": {"network interface eni-free", "network interface eni-other (aws-K8S-i-2)"},
+		"instances": {"instance i-karpenter", "instance i-bastion"},
+		"groups":    {"security group sg-rds (database)", "security group sg-other (k8s)"},
+		"interfaces": {
+			"network interface eni-free", "network interface eni-other (aws-K8S-i-2)", "network interface eni-efs (EFS mount target for fs-1 (fsmt-1))",
+			"network interface eni-tgw (Network Interface for Transit Gateway Attachment tgw-attach-1)", "network interface eni-rds (RDSNetworkInterface)",
+			"network interface eni-fn (AWS Lambda VPC ENI-orders-1)",
+		},
 	}
 	for name, look := range map[string]func(context.Context, holdings) ([]string, error){
 		"instances": n.foreignInstances, "groups": n.foreignGroups, "interfaces": n.foreignInterfaces,

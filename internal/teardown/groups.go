@@ -118,7 +118,7 @@ func (n network) used(group string, users []types.NetworkInterface, held error) 
 	for _, i := range users {
 		all = append(all, interfaceText(i))
 		ofInstance := i.Attachment != nil && i.Attachment.InstanceId != nil && !aws.ToBool(i.RequesterManaged)
-		if !n.leaves(i, "") && (ofInstance || somebodys(i)) {
+		if !n.leaves(i) && (ofInstance || somebodys(i)) {
 			stay = append(stay, interfaceText(i))
 		}
 	}

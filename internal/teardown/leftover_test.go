@@ -279,13 +279,13 @@ func TestInVPC(t *testing.T) {
 		return i
 	}
 	byAWS := func(i *types.NetworkInterface) { i.RequesterManaged = aws.Bool(true) }
-	n := network{cluster: "opa-dev-cluster", vpc: "vpc-1", api: &filled{interfaces: []types.NetworkInterface{
+	n := network{cluster: "opa-dev-cluster", vpc: "vpc-1", function: "EKS-ENV-opa-dev-kubectl", api: &filled{interfaces: []types.NetworkInterface{
 		in("eni-1", "AWS Lambda VPC ENI-EKS-ENV-opa-dev-kubectl-0c", "in-use", byAWS), in("eni-2", "Amazon EKS opa-dev-cluster", "in-use"),
 		in("eni-3", "aws-K8S-i-1", "in-use"), in("eni-4", "ELB app/k8s-shop-web-1/2", "in-use", byAWS), in("eni-5", "ELB a0123456789abcdef0123456789abcde", "in-use", byAWS),
 		in("eni-6", "fargate", "in-use", byAWS), in("eni-7", "mine", "available"), in("eni-8", "AWS Lambda VPC ENI-orders-1", "in-use", byAWS),
 		in("eni-9", "aws-K8S-i-2", "available"),
 	}}}
-	got, err := n.inVPC(t.Context(), "EKS-ENV-opa-dev-kubectl")
+	got, err := n.inVPC(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package teardown
 import (
 	"context"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -15,6 +16,7 @@ import (
 
 // networkAPI is what the package needs of EC2.
 type networkAPI interface {
+	routingAPI
 	DescribeInstances(context.Context, *ec2.DescribeInstancesInput, ...func(*ec2.Options)) (*ec2.DescribeInstancesOutput, error)
 	DescribeSubnets(context.Context, *ec2.DescribeSubnetsInput, ...func(*ec2.Options)) (*ec2.DescribeSubnetsOutput, error)
 	DescribeNetworkInterfaces(context.Context, *ec2.DescribeNetworkInterfacesInput, ...func(*ec2.Options)) (*ec2.DescribeNetworkInterfacesOutput, error)
@@ -37,6 +39,8 @@ type network struct {
 	environment string
 	// vpc is empty where it is not the environment's own.
 	vpc string
+	// function is the name of the environment's kubectl function.
+	function string
 }
 
 // managedByGuardDuty is the tag of what GuardDuty puts into a VPC by itself (aws-traps.md, row 6.14).
@@ -128,7 +132,7 @@ type remains struct {
 }
 
 // inVPC looks at what is left in the environment's VPC.
-func (n network) inVPC(ctx context.Context, function string) (remains, error) {
+func (n network) inVPC(ctx context.Context) (remains, error) {
 	var left remains
 	if n.vpc == "" {
 		return left, nil
@@ -144,9 +148,9 @@ func (n network) inVPC(ctx context.Context, function string) (remains, error) {
 				continue
 			}
 			switch what := interfaceText(i); {
-			case n.leaves(i, function):
+			case n.leaves(i):
 				left.leaving = append(left.leaving, what)
-			case somebodys(i), strings.HasPrefix(aws.ToString(i.Description), lambdaInterface):
+			case somebodys(i), n.serves(i):
 				left.foreign = append(left.foreign, what)
 			default:
 				left.unknown = append(left.unknown, what)
@@ -171,15 +175,35 @@ func leftByAWS(description string) bool {
 // leaves reports whether the interface is one that goes by itself: Lambda's after 20 to 45 minutes
 // (aws-traps.md, row 6.2), those of the control plane, of nodes, of NAT gateways, of endpoints and of
 // the cluster's load balancers sooner.
-func (n network) leaves(i types.NetworkInterface, function string) bool {
+func (n network) leaves(i types.NetworkInterface) bool {
 	description := aws.ToString(i.Description)
 	if i.InterfaceType == types.NetworkInterfaceTypeNatGateway || i.InterfaceType == types.NetworkInterfaceTypeVpcEndpoint {
 		return true
 	}
 	attached := i.Status != types.NetworkInterfaceStatusAvailable
 	return ofCluster(n.cluster, vpc.TagsOf(i.TagSet)) || description == clusterInterface+n.cluster || attached && strings.HasPrefix(description, nodeInterface) ||
-		strings.HasPrefix(description, lambdaInterface+function) ||
+		strings.HasPrefix(description, lambdaInterface+n.function) ||
 		strings.HasPrefix(description, "ELB app/k8s-") || strings.HasPrefix(description, "ELB net/k8s-") || classicName.MatchString(description)
+}
+
+// services are what the descriptions of interfaces begin with that AWS makes for services which no
+// environment uses, and serviceTypes are types of such interfaces. A VPC attachment of a transit gateway and
+// a mount target of a file system have one in each of their subnets, and are known by it.
+var (
+	services     = []string{"EFS mount target for ", "RDSNetworkInterface", "ElastiCache "}
+	serviceTypes = []types.NetworkInterfaceType{
+		types.NetworkInterfaceTypeTransitGateway, types.NetworkInterfaceTypeGatewayLoadBalancer, types.NetworkInterfaceTypeQuicksight,
+		types.NetworkInterfaceTypeApiGatewayManaged, types.NetworkInterfaceTypeIotRulesManaged, types.NetworkInterfaceTypeAwsCodestarConnectionsManaged,
+	}
+)
+
+// serves reports whether AWS has made the interface for a service that others use, or for a function of
+// theirs. It stays until they take that away.
+func (n network) serves(i types.NetworkInterface) bool {
+	description := aws.ToString(i.Description)
+	begins := func(prefix string) bool { return strings.HasPrefix(description, prefix) }
+	ofAnother := begins(lambdaInterface) && !begins(lambdaInterface+n.function)
+	return ofAnother || slices.Contains(serviceTypes, i.InterfaceType) || slices.ContainsFunc(services, begins)
 }
 
 // classicName is the interface of a load balancer that Kubernetes' own controller has made: it is called

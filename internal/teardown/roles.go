@@ -16,8 +16,9 @@ import (
 	"github.com/harmonix-eks/environment-provider/internal/fault"
 )
 
-// roleAPI tells what is attached to a role.
+// roleAPI tells what is attached to a role, and what it is in.
 type roleAPI interface {
+	ListInstanceProfilesForRole(context.Context, *iam.ListInstanceProfilesForRoleInput, ...func(*iam.Options)) (*iam.ListInstanceProfilesForRoleOutput, error)
 	ListAttachedRolePolicies(context.Context, *iam.ListAttachedRolePoliciesInput, ...func(*iam.Options)) (*iam.ListAttachedRolePoliciesOutput, error)
 	ListRolePolicies(context.Context, *iam.ListRolePoliciesInput, ...func(*iam.Options)) (*iam.ListRolePoliciesOutput, error)
 }
@@ -26,10 +27,8 @@ type templates interface {
 	Template(ctx context.Context, name string) (string, error)
 }
 
-// otherPolicies finds policies that others have given to the environment's roles: IAM deletes no role
-// that has one which its stack does not know (aws-traps.md, row 6.8). Whoever attached it may do so
-// again, and may want to know, so it is not taken away unasked.
-func otherPolicies(ctx context.Context, api roleAPI, stacks templates, holds holdings) ([]obstacle, error) {
+// holdOnRoles finds what others have given to the environment's roles, and what they have put them into.
+func holdOnRoles(ctx context.Context, api roleAPI, stacks templates, holds holdings) ([]obstacle, error) {
 	var foreign []obstacle
 	for _, stack := range slices.Sorted(maps.Keys(holds)) {
 		var declared map[string]json.RawMessage
@@ -43,18 +42,62 @@ func otherPolicies(ctx context.Context, api roleAPI, stacks templates, holds hol
 					return nil, err
 				}
 			}
-			has, err := policiesOf(ctx, api, r.ID)
+			policies, err := otherPolicies(ctx, api, r.ID, declared[r.LogicalID])
 			if err != nil {
 				return nil, err
 			}
-			for _, p := range has {
-				if !declares(declared[r.LogicalID], p.name) {
-					foreign = append(foreign, obstacle{
-						what: fmt.Sprintf("%s of %s", p, r.ID), why: "IAM deletes no role with policies that its stack does not know",
-						remedy: p.remedy(r.ID),
-					})
-				}
+			profiles, err := otherProfiles(ctx, api, r.ID, holds.ids("AWS::IAM::InstanceProfile"))
+			if err != nil {
+				return nil, err
 			}
+			foreign = append(append(foreign, policies...), profiles...)
+		}
+	}
+	return foreign, nil
+}
+
+// otherPolicies finds policies that others have given to a role: IAM deletes no role that has one which
+// its stack does not know (aws-traps.md, row 6.8). Whoever attached it may do so again, and may want to
+// know, so it is not taken away unasked.
+func otherPolicies(ctx context.Context, api roleAPI, role string, declaration json.RawMessage) ([]obstacle, error) {
+	has, err := policiesOf(ctx, api, role)
+	var foreign []obstacle
+	for _, p := range has {
+		if !declares(declaration, p.name) {
+			foreign = append(foreign, obstacle{
+				what: fmt.Sprintf("%s of %s", p, role), why: "IAM deletes no role with policies that its stack does not know",
+				remedy: p.remedy(role),
+			})
+		}
+	}
+	return foreign, err
+}
+
+// profileOfNodeGroup is what the names of the instance profiles begin with that EKS makes for a managed
+// node group, and takes away with it:
+// https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AWSServiceRoleForAmazonEKSNodegroup.html
+const profileOfNodeGroup = "eks-"
+
+// otherProfiles finds the instance profiles of others that a role is in.
+func otherProfiles(ctx context.Context, api roleAPI, role string, ours []string) ([]obstacle, error) {
+	var foreign []obstacle
+	for page := iam.NewListInstanceProfilesForRolePaginator(api, &iam.ListInstanceProfilesForRoleInput{RoleName: &role}); page.HasMorePages(); {
+		out, err := page.NextPage(ctx)
+		if awsfault.Gone(err) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, account.Classify(err, "list the instance profiles that role %s is in", role)
+		}
+		for _, p := range out.InstanceProfiles {
+			name := aws.ToString(p.InstanceProfileName)
+			if slices.Contains(ours, name) || strings.HasPrefix(name, profileOfNodeGroup) {
+				continue
+			}
+			foreign = append(foreign, obstacle{
+				what: fmt.Sprintf("instance profile %s with %s", name, role), why: "IAM deletes no role that is in an instance profile",
+				remedy: fmt.Sprintf("aws iam remove-role-from-instance-profile --role-name %s --instance-profile-name %s", role, name),
+			})
 		}
 	}
 	return foreign, nil

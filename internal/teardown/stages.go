@@ -55,7 +55,7 @@ func (s *SweepNetwork) Run(ctx context.Context, in stage.Input) (*environment.Re
 		if err != nil && (!late || fault.CodeOf(err) != fault.InProgress) {
 			return err
 		}
-		if left, err = c.network.inVPC(ctx, in.State.Names.KubectlFunction); err != nil {
+		if left, err = c.network.inVPC(ctx); err != nil {
 			return err
 		}
 		return left.wait(late, time.Since(in.Entered) > unknownPatience)

@@ -66,11 +66,11 @@ func (s *Survey) Run(ctx context.Context, in stage.Input) (*environment.Survey, 
 	if err != nil {
 		return nil, err
 	}
-	policies, err := otherPolicies(ctx, iam.NewFromConfig(t.Config), t.Stacks, holds)
+	roles, err := holdOnRoles(ctx, iam.NewFromConfig(t.Config), t.Stacks, holds)
 	if err != nil {
 		return nil, err
 	}
-	if err := refuse(slices.Concat(protection, capacity, inside, policies)); err != nil {
+	if err := refuse(slices.Concat(protection, capacity, inside, roles)); err != nil {
 		return nil, err
 	}
 	if survey.OIDCProviderARN, err = c.issuer(ctx, clusters, in.State.Request); err != nil {

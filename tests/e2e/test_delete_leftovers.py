@@ -6,7 +6,7 @@ import dataclasses
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -117,7 +117,14 @@ def _refused(provider: Provider, world: World, request: Request, network: dict[s
     )
     eks.get_waiter("fargate_profile_active").wait(clusterName=_CLUSTER, fargateProfileName="orders", WaiterConfig={"Delay": 1})
     iam.attach_role_policy(RoleName=role, PolicyArn=policy)
+    iam.create_instance_profile(InstanceProfileName="orders")
+    iam.add_role_to_instance_profile(InstanceProfileName="orders", RoleName=role)
+    ways = _ways(world, network["vpcId"], subnet)
     refused = provider.run(deletion(request))
+    for undo in ways:
+        undo()
+    iam.remove_role_from_instance_profile(InstanceProfileName="orders", RoleName=role)
+    iam.delete_instance_profile(InstanceProfileName="orders")
     iam.detach_role_policy(RoleName=role, PolicyArn=policy)
     eks.delete_fargate_profile(clusterName=_CLUSTER, fargateProfileName="orders")
     eks.get_waiter("fargate_profile_deleted").wait(clusterName=_CLUSTER, fargateProfileName="orders", WaiterConfig={"Delay": 1})
@@ -125,6 +132,28 @@ def _refused(provider: Provider, world: World, request: Request, network: dict[s
     ec2.delete_security_group(GroupId=group)
     elbv2.delete_load_balancer(LoadBalancerArn=balancer)
     return refused
+
+
+def _ways(world: World, vpc: str, subnet: str) -> list[Callable[[], object]]:
+    """Ways of others into the VPC and out of it, by the calls that take them away."""
+    ec2 = world.target("ec2")
+    table = ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"]
+    acl = ec2.create_network_acl(VpcId=vpc)["NetworkAcl"]["NetworkAclId"]
+    egress = ec2.create_egress_only_internet_gateway(VpcId=vpc)["EgressOnlyInternetGateway"]["EgressOnlyInternetGatewayId"]
+    nat = ec2.create_nat_gateway(SubnetId=subnet, ConnectivityType="private")["NatGateway"]["NatGatewayId"]
+    vpn = ec2.create_vpn_gateway(Type="ipsec.1")["VpnGateway"]["VpnGatewayId"]
+    ec2.attach_vpn_gateway(VpnGatewayId=vpn, VpcId=vpc)
+    other = ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"][0]["VpcId"]
+    peering = ec2.create_vpc_peering_connection(VpcId=other, PeerVpcId=vpc)["VpcPeeringConnection"]["VpcPeeringConnectionId"]
+    return [
+        lambda: ec2.delete_vpc_peering_connection(VpcPeeringConnectionId=peering),
+        lambda: ec2.detach_vpn_gateway(VpnGatewayId=vpn, VpcId=vpc),
+        lambda: ec2.delete_vpn_gateway(VpnGatewayId=vpn),
+        lambda: ec2.delete_nat_gateway(NatGatewayId=nat),
+        lambda: ec2.delete_egress_only_internet_gateway(EgressOnlyInternetGatewayId=egress),
+        lambda: ec2.delete_network_acl(NetworkAclId=acl),
+        lambda: ec2.delete_route_table(RouteTableId=table),
+    ]
 
 
 def _claimable(kube: KubeClient, volume: str) -> None:
@@ -210,7 +239,18 @@ def test_what_others_use_is_refused_before_anything_is_removed(litter: Litter) -
     assert cause["stage"] == "Survey"
     for what in ("load balancer arn:aws:elasticloadbalancing", "loadbalancer/app/orders/", "(orders)", "network interface eni-", "Fargate profile orders"):
         assert what in cause["message"]
+    for kind in (
+        "route table rtb-",
+        "network ACL acl-",
+        "NAT gateway nat-",
+        "VPN gateway vgw-",
+        "egress-only internet gateway eigw-",
+        "VPC peering connection pcx-",
+    ):
+        # One of each: the environment's own are none of them.
+        assert cause["message"].count(kind) == 1, kind
     assert "AmazonSSMManagedInstanceCore of opa-removed-pod-execution-role" in cause["message"]
+    assert "instance profile orders with opa-removed-pod-execution-role" in cause["message"]
     assert f"aws eks delete-fargate-profile --cluster-name {_CLUSTER} --fargate-profile-name orders" in cause["next"]
     assert "aws iam detach-role-policy --role-name opa-removed-pod-execution-role" in cause["next"]
     assert "nothing was removed so far" in cause["next"]
