@@ -48,12 +48,13 @@ def deletion(request: Request) -> Request:
 
 def traces(before: snapshot.Snapshot, after: snapshot.Snapshot) -> list[str]:
     """What removed environments have left behind and may not."""
-    kept = {key: value for key, value in after.items() if not _may_stay(key, value)}
-    lines = snapshot.differences({key: value for key, value in before.items() if not _may_stay(key, value)}, kept)
+    kept = {key: value for key, value in after.items() if not may_stay(key, value)}
+    lines = snapshot.differences({key: value for key, value in before.items() if not may_stay(key, value)}, kept)
     return [line for line in lines if not any(name in line for name in _SHARED)]
 
 
-def _may_stay(key: str, value: Any) -> bool:
+def may_stay(key: str, value: Any) -> bool:
+    """Whether an entry of a snapshot outlives an environment, on AWS or only in MiniStack."""
     store = key.partition("/")[0]
     match store:
         # The orchestrator's history.

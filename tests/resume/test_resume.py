@@ -1,4 +1,4 @@
-"""Wherever a provisioning ended, the same request again comes to the end of an undisturbed one.
+"""Wherever a provisioning or a removal ended, the same request again comes to the end of an undisturbed one.
 
 Each environment has a region to itself. By default one point of each kind is struck, and each kind of
 half-made stack comes about once or twice; FAULTS=all strikes every point in every way, and every stack.
@@ -7,16 +7,20 @@ half-made stack comes about once or twice; FAULTS=all strikes every point in eve
 from __future__ import annotations
 
 import concurrent.futures
+import dataclasses
 import itertools
 import os
 import traceback
 
 import pytest
 
+from e2e.exposed import INGRESSES, SERVICES, expose
 from e2e.provider import Request, example
+from e2e.removal import deletion, may_stay
 from e2e.world import World
 from faults.scenario import Stage
 from localcloud import snapshot
+from localcloud.extension.eks.kube import KubeClient
 from localcloud.snapshot import Snapshot
 from resume import end, lives
 from resume.lifetime import Lifetime
@@ -125,5 +129,67 @@ def test_same_request_comes_to_the_same_end(
     wanted = undisturbed[3 if course.changes else 2]
     got = end.of(snapshot.take(world.layout), course.lifetime.place)
     found = end.compare(wanted, got)
+    print(*found, sep="\n")
+    assert found == []
+
+
+STRUCK = NAMES[:3]
+
+
+@dataclasses.dataclass(frozen=True)
+class Removal:
+    """Environments that were removed: one undisturbed, and others that were struck on their way."""
+
+    points: list[Point]
+    wanted: Snapshot
+    courses: dict[str, Course]
+
+
+@pytest.fixture(scope="module")
+def removal(stage: Stage, world: World, undisturbed: tuple[Lifetime, list[Point], Snapshot, Snapshot], courses: dict[str, Course]) -> Removal:
+    """The environments that were struck while they were made, struck again while they are removed; with applications that the world knows."""
+    whole = _removing(world, undisturbed[0])
+    points = whole.record()
+    wanted = _left(world, whole)
+    struck = {name: Course(_removing(world, courses[name].lifetime)) for name in STRUCK}
+    strikes = dealt(points)
+    with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as executor:
+        list(executor.map(lambda name: _tell(struck[name], lambda course: lives.crashed(course, strikes[name])), STRUCK))
+    return Removal(points, wanted, struck)
+
+
+def _left(world: World, lifetime: Lifetime) -> Snapshot:
+    """What is left of an environment that was removed, and may not."""
+    entries = snapshot.take(world.layout)
+    return end.of({key: value for key, value in entries.items() if not may_stay(key, value)}, lifetime.place)
+
+
+def _removing(world: World, lifetime: Lifetime) -> Lifetime:
+    """An environment at the end of its life."""
+    kube = KubeClient(world.layout.clusters / lifetime.place.cluster / "admin.kubeconfig")
+    for path in (INGRESSES, SERVICES):
+        expose(kube, path, "web")
+    return dataclasses.replace(lifetime, request=deletion(lifetime.request))
+
+
+def test_every_kind_of_point_of_a_removal_is_there(removal: Removal) -> None:
+    print(*removal.points, sep="\n")
+    deleted = [point.target.split("/")[1].rpartition("-")[2] for point in removal.points if point.action == "DeleteStack"]
+    assert sorted(deleted) == sorted(PARTS)
+    kinds = {point.kind for point in removal.points}
+    assert {"kubernetes DELETE core", "kubernetes DELETE networking.k8s.io", "kms ScheduleKeyDeletion"} <= kinds
+
+
+@pytest.mark.parametrize("name", STRUCK)
+def test_removal_ends_as_it_should_at_every_point(removal: Removal, name: str) -> None:
+    course = removal.courses[name]
+    print(*course.events, "", *course.problems, sep="\n")
+    assert course.events
+    assert course.problems == []
+
+
+@pytest.mark.parametrize("name", STRUCK)
+def test_same_removal_comes_to_the_same_end(removal: Removal, world: World, name: str) -> None:
+    found = end.compare(removal.wanted, _left(world, removal.courses[name].lifetime))
     print(*found, sep="\n")
     assert found == []

@@ -114,6 +114,7 @@ class FargateProfiles:
         except (KubeError, OSError):
             _logger.exception("Fargate profile %s", profile["fargateProfileName"])
         _profiles.pop(f"{profile['clusterName']}/{profile['fargateProfileName']}", None)
+        eks._tags.pop(profile["fargateProfileArn"], None)
 
     def _publish(self, changed: Profile) -> None:
         """Write all profiles that are ACTIVE where the scheduler reads them."""
