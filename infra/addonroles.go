@@ -148,16 +148,18 @@ func loadBalancerSecurityGroups() []statement {
 	}}
 }
 
+// balancing is every resource of those kinds of Elastic Load Balancing.
+func balancing(kinds ...string) []string {
+	var arns []string
+	for _, kind := range kinds {
+		arns = append(arns, "arn:${AWS::Partition}:elasticloadbalancing:*:*:"+kind)
+	}
+	return arns
+}
+
 // loadBalancerChanges is statements 1 and 9 to 16.
 func loadBalancerChanges() []statement {
-	resources := func(kinds ...string) []string {
-		var arns []string
-		for _, kind := range kinds {
-			arns = append(arns, "arn:${AWS::Partition}:elasticloadbalancing:*:*:"+kind)
-		}
-		return arns
-	}
-	balancers := resources("targetgroup/*/*", "loadbalancer/net/*/*", "loadbalancer/app/*/*")
+	balancers := balancing("targetgroup/*/*", "loadbalancer/net/*/*", "loadbalancer/app/*/*")
 	made := requested()
 	made["StringEquals"] = map[string]any{"elasticloadbalancing:CreateAction": []string{"CreateTargetGroup", "CreateLoadBalancer"}}
 	tagging := []string{"elasticloadbalancing:AddTags", "elasticloadbalancing:RemoveTags"}
@@ -186,7 +188,7 @@ func loadBalancerChanges() []statement {
 	}, {
 		ID:        "TagListeners",
 		Actions:   tagging,
-		Resources: resources("listener/net/*/*/*", "listener/app/*/*/*", "listener-rule/net/*/*/*", "listener-rule/app/*/*/*"),
+		Resources: balancing("listener/net/*/*/*", "listener/app/*/*/*", "listener-rule/net/*/*/*", "listener-rule/app/*/*/*"),
 	}, {
 		ID: "Own",
 		Actions: []string{
@@ -206,7 +208,7 @@ func loadBalancerChanges() []statement {
 	}, {
 		ID:        "Targets",
 		Actions:   []string{"elasticloadbalancing:RegisterTargets", "elasticloadbalancing:DeregisterTargets"},
-		Resources: resources("targetgroup/*/*"),
+		Resources: balancing("targetgroup/*/*"),
 	}, {
 		ID: "Listeners",
 		Actions: []string{

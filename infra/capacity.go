@@ -135,3 +135,28 @@ func capacityFargate(t *template) {
 	})
 	t.output("ProfileArn", "The Fargate profile", profile.AttrArn(), nil)
 }
+
+// capacityActions is what the service role needs for the capacity stack. EKS asks whether the caller could start the
+// instances of a launch template, which is what RunInstances is for.
+func capacityActions() []statement {
+	return []statement{{
+		ID: "Capacity",
+		Actions: []string{
+			"eks:CreateNodegroup", "eks:DescribeNodegroup", "eks:UpdateNodegroupConfig", "eks:UpdateNodegroupVersion", "eks:DeleteNodegroup",
+			"eks:CreateFargateProfile", "eks:DescribeFargateProfile", "eks:DeleteFargateProfile",
+			"eks:TagResource", "eks:UntagResource", "eks:DescribeUpdate", "eks:ListUpdates",
+		},
+		Resources: []string{
+			"arn:${AWS::Partition}:eks:${AWS::Region}:${AWS::AccountId}:cluster/*-cluster",
+			"arn:${AWS::Partition}:eks:${AWS::Region}:${AWS::AccountId}:nodegroup/*-cluster/*",
+			"arn:${AWS::Partition}:eks:${AWS::Region}:${AWS::AccountId}:fargateprofile/*-cluster/*",
+		},
+	}, {
+		ID: "LaunchTemplates",
+		Actions: []string{
+			"ec2:CreateLaunchTemplate", "ec2:CreateLaunchTemplateVersion", "ec2:ModifyLaunchTemplate", "ec2:DeleteLaunchTemplate", "ec2:RunInstances",
+		},
+		Resources: []string{"*"},
+		Condition: map[string]map[string]any{"StringEquals": {"aws:RequestedRegion": "${AWS::Region}"}},
+	}}
+}

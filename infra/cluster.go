@@ -24,10 +24,7 @@ func cluster(t *template) {
 	}).ValueAsString()
 	roleARN := t.text("ControlPlaneRoleArn", "ARN of the cluster's role")
 	keyARN := t.text("SecretsKeyArn", "ARN of the key that encrypts the cluster's secrets")
-	subnets := t.list("SubnetIds", "The cluster's subnets: the public ones, then the private ones")
-	group := t.text("SecurityGroupId", "Additional security group, which admits the kubectl function")
-	public := t.choice("PublicAccess", "Whether the Kubernetes API can be reached from the internet", "true", "false")
-	cidrs := t.optional("PublicAccessCidrs", "Address blocks that may reach it from there, comma-separated; empty: all")
+	access := apiAccess(t)
 	admin := t.text("ClusterAdminRoleArn", "ARN of the role that administers the cluster")
 	provisioning := t.text("ProvisioningRoleArn", "ARN of the role of application pipelines")
 	support := t.parameter("SupportType", awscdk.CfnParameterProps{
@@ -37,23 +34,11 @@ func cluster(t *template) {
 		Default:       "STANDARD",
 	}).ValueAsString()
 
-	isPublic := awscdk.Fn_ConditionEquals(public, jsii.String("true"))
-	t.when("Public", isPublic)
-	restricted := t.when("Restricted", awscdk.Fn_ConditionAnd(isPublic, awscdk.Fn_ConditionNot(empty(cidrs))))
-
 	resource := awseks.NewCfnCluster(t.stack, jsii.String("Cluster"), &awseks.CfnClusterProps{
-		Name:    sub("${Prefix}-${Name}-cluster"),
-		Version: version,
-		RoleArn: roleARN,
-		ResourcesVpcConfig: &awseks.CfnCluster_ResourcesVpcConfigProperty{
-			SubnetIds:        subnets,
-			SecurityGroupIds: &[]*string{group},
-			// Always private too: nodes and the kubectl function stay inside the VPC.
-			EndpointPrivateAccess: jsii.Bool(true),
-			EndpointPublicAccess:  awscdk.Fn_ConditionIf(jsii.String("Public"), true, false),
-			PublicAccessCidrs: awscdk.Token_AsList(awscdk.Fn_ConditionIf(restricted.LogicalId(),
-				awscdk.Fn_Split(jsii.String(","), cidrs, nil), awscdk.Aws_NO_VALUE()), nil),
-		},
+		Name:               sub("${Prefix}-${Name}-cluster"),
+		Version:            version,
+		RoleArn:            roleARN,
+		ResourcesVpcConfig: access,
 		EncryptionConfig: []any{&awseks.CfnCluster_EncryptionConfigProperty{
 			Provider:  &awseks.CfnCluster_ProviderProperty{KeyArn: keyARN},
 			Resources: jsii.Strings("secrets"),
@@ -89,6 +74,28 @@ func cluster(t *template) {
 	t.output("Issuer", "Issuer of service account tokens, without https://",
 		awscdk.Fn_Select(jsii.Number(1), awscdk.Fn_Split(jsii.String("//"), resource.AttrOpenIdConnectIssuerUrl(), nil)), nil)
 	t.output("OidcProviderArn", "The IAM OIDC provider of that issuer", oidc.AttrArn(), nil)
+}
+
+// apiAccess declares where the control plane is and from where the Kubernetes API can be reached.
+func apiAccess(t *template) *awseks.CfnCluster_ResourcesVpcConfigProperty {
+	subnets := t.list("SubnetIds", "The cluster's subnets: the public ones, then the private ones")
+	group := t.text("SecurityGroupId", "Additional security group, which admits the kubectl function")
+	public := t.choice("PublicAccess", "Whether the Kubernetes API can be reached from the internet", "true", "false")
+	cidrs := t.optional("PublicAccessCidrs", "Address blocks that may reach it from there, comma-separated; empty: all")
+
+	isPublic := awscdk.Fn_ConditionEquals(public, jsii.String("true"))
+	t.when("Public", isPublic)
+	restricted := t.when("Restricted", awscdk.Fn_ConditionAnd(isPublic, awscdk.Fn_ConditionNot(empty(cidrs))))
+
+	return &awseks.CfnCluster_ResourcesVpcConfigProperty{
+		SubnetIds:        subnets,
+		SecurityGroupIds: &[]*string{group},
+		// Always private too: nodes and the kubectl function stay inside the VPC.
+		EndpointPrivateAccess: jsii.Bool(true),
+		EndpointPublicAccess:  awscdk.Fn_ConditionIf(jsii.String("Public"), true, false),
+		PublicAccessCidrs: awscdk.Token_AsList(awscdk.Fn_ConditionIf(restricted.LogicalId(),
+			awscdk.Fn_Split(jsii.String(","), cidrs, nil), awscdk.Aws_NO_VALUE()), nil),
+	}
 }
 
 func logType(name string) *awseks.CfnCluster_LoggingTypeConfigProperty {
@@ -130,4 +137,38 @@ func clusterPolicy() []byte {
  ]
 }
 `)
+}
+
+// clusterActions is what the service role needs for the cluster stack.
+func clusterActions() []statement {
+	return []statement{{
+		ID: "Cluster",
+		Actions: []string{
+			"eks:CreateCluster", "eks:DescribeCluster", "eks:DeleteCluster",
+			"eks:UpdateClusterConfig", "eks:UpdateClusterVersion", "eks:DescribeUpdate", "eks:ListUpdates",
+			"eks:CreateAccessEntry", "eks:DescribeAccessEntry", "eks:UpdateAccessEntry", "eks:DeleteAccessEntry",
+			"eks:ListAccessEntries", "eks:ListAssociatedAccessPolicies",
+			"eks:AssociateAccessPolicy", "eks:DisassociateAccessPolicy",
+			"eks:TagResource", "eks:UntagResource", "eks:ListTagsForResource",
+		},
+		Resources: []string{
+			"arn:${AWS::Partition}:eks:${AWS::Region}:${AWS::AccountId}:cluster/*-cluster",
+			"arn:${AWS::Partition}:eks:${AWS::Region}:${AWS::AccountId}:access-entry/*-cluster/*",
+		},
+	}, {
+		ID: "OIDCProvider",
+		Actions: []string{
+			"iam:CreateOpenIDConnectProvider", "iam:GetOpenIDConnectProvider", "iam:DeleteOpenIDConnectProvider",
+			"iam:UpdateOpenIDConnectProviderThumbprint",
+			"iam:AddClientIDToOpenIDConnectProvider", "iam:RemoveClientIDFromOpenIDConnectProvider",
+			"iam:TagOpenIDConnectProvider", "iam:UntagOpenIDConnectProvider", "iam:ListOpenIDConnectProviderTags",
+		},
+		Resources: []string{
+			"arn:${AWS::Partition}:iam::${AWS::AccountId}:oidc-provider/oidc.eks.${AWS::Region}.${AWS::URLSuffix}/*",
+		},
+	}, {
+		ID:        "ListOIDCProviders",
+		Actions:   []string{"iam:ListOpenIDConnectProviders"},
+		Resources: []string{"*"}, // has no resource-level permissions
+	}}
 }

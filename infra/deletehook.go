@@ -1,9 +1,7 @@
 package main
 
 import (
-	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
-	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
 	"github.com/aws/jsii-runtime-go"
 )
 
@@ -21,12 +19,7 @@ func deleteHook(t *template) {
 	t.text("StarterRoleArn", "Role in the platform account that may start deletions")
 	t.bounded()
 
-	logs := awslogs.NewCfnLogGroup(t.stack, jsii.String("LogGroup"), &awslogs.CfnLogGroupProps{
-		LogGroupName:    jsii.String("/aws/lambda/EKS-ENV-DeleteHook"),
-		RetentionInDays: jsii.Number(60),
-	})
-	logs.CfnOptions().SetDeletionPolicy(awscdk.CfnDeletionPolicy_DELETE)
-	logs.CfnOptions().SetUpdateReplacePolicy(awscdk.CfnDeletionPolicy_DELETE)
+	logs := t.logGroup("LogGroup", jsii.String("/aws/lambda/EKS-ENV-DeleteHook"), functionLogDays)
 	role := t.role("DeleteHookRole", role{
 		// The starter role's trust policy names it.
 		Name:        "EKS-ENV-DeleteHook-${AWS::Region}",
@@ -75,4 +68,29 @@ func deleteHook(t *template) {
 	})
 
 	t.output("FunctionArn", "The function, without a version: what a provider stack's custom resource calls", function.AttrArn(), nil)
+}
+
+// deleteHookActions is what the service role needs for the delete hook's stack besides what it needs for
+// the kubectl stacks, and what CloudFormation calls for the provider stacks' custom resource. The hook's role is no environment's,
+// and so not tagged as one's.
+func deleteHookActions() []statement {
+	const roleARN = "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/EKS-ENV-DeleteHook-${AWS::Region}"
+	return []statement{{
+		ID: "DeleteHookRole",
+		Actions: []string{
+			"iam:CreateRole", "iam:GetRole", "iam:UpdateRole", "iam:UpdateRoleDescription", "iam:DeleteRole", "iam:UpdateAssumeRolePolicy",
+			"iam:PutRolePolicy", "iam:GetRolePolicy", "iam:DeleteRolePolicy", "iam:ListRolePolicies", "iam:ListAttachedRolePolicies",
+			"iam:ListRoleTags", "iam:TagRole", "iam:UntagRole", "iam:PutRolePermissionsBoundary", "iam:DeleteRolePermissionsBoundary",
+		},
+		Resources: []string{roleARN},
+	}, {
+		ID:        "PassDeleteHookRole",
+		Actions:   []string{"iam:PassRole"},
+		Resources: []string{roleARN},
+		Condition: map[string]map[string]any{"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}},
+	}, {
+		ID:        "CallDeleteHook",
+		Actions:   []string{"lambda:InvokeFunction"},
+		Resources: []string{"arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:function:EKS-ENV-DeleteHook"},
+	}}
 }

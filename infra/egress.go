@@ -5,7 +5,6 @@ import (
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsec2"
-	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
 	"github.com/aws/jsii-runtime-go"
 
 	"github.com/harmonix-eks/environment-provider/internal/environment"
@@ -148,13 +147,8 @@ const flowLogDays = 90
 // flowLog declares the log of every connection, the group it goes to and the role it is written
 // with; it returns the group's name. All of a flow log's properties are create-only.
 func flowLog(t *template, vpc *string) *string {
-	group := awslogs.NewCfnLogGroup(t.stack, jsii.String("FlowLogGroup"), &awslogs.CfnLogGroupProps{
-		LogGroupName:    sub("/aws/vpc/${Prefix}-${Name}-flow-logs"),
-		RetentionInDays: jsii.Number(flowLogDays),
-	})
-	// Harmonix keeps the group for ever; here it goes with the environment, whose name is then free again.
-	group.CfnOptions().SetDeletionPolicy(awscdk.CfnDeletionPolicy_DELETE)
-	group.CfnOptions().SetUpdateReplacePolicy(awscdk.CfnDeletionPolicy_DELETE)
+	// Harmonix keeps the group for ever; here it goes with the environment.
+	group := t.logGroup("FlowLogGroup", sub("/aws/vpc/${Prefix}-${Name}-flow-logs"), flowLogDays)
 	writer := t.role("FlowLogRole", flowLogRole())
 	awsec2.NewCfnFlowLog(t.stack, jsii.String("FlowLog"), &awsec2.CfnFlowLogProps{
 		ResourceId:               vpc,
@@ -194,4 +188,25 @@ func flowLogRole() role {
 			Resources: []string{"arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:*"},
 		}}},
 	}
+}
+
+// egressActions is what the service role needs for the egress stack besides what it needs for the network.
+func egressActions() []statement {
+	return []statement{{
+		ID: "Egress",
+		Actions: []string{
+			"ec2:AllocateAddress", "ec2:ReleaseAddress", "ec2:DisassociateAddress",
+			"ec2:CreateNatGateway", "ec2:DeleteNatGateway",
+			"ec2:CreateVpcEndpoint", "ec2:ModifyVpcEndpoint", "ec2:DeleteVpcEndpoints",
+			"ec2:CreateFlowLogs", "ec2:DeleteFlowLogs",
+			"logs:CreateLogDelivery", "logs:DeleteLogDelivery",
+		},
+		Resources: []string{"*"},
+		Condition: map[string]map[string]any{"StringEquals": {"aws:RequestedRegion": "${AWS::Region}"}},
+	}, {
+		ID: "EndpointNames",
+		// What EC2 does with the caller's permissions for an endpoint with private DNS.
+		Actions:   []string{"route53:AssociateVPCWithHostedZone"},
+		Resources: []string{"arn:${AWS::Partition}:route53:::hostedzone/*"},
+	}}
 }

@@ -1,11 +1,12 @@
 package main
 
 import (
-	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
-	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
 	"github.com/aws/jsii-runtime-go"
 )
+
+// functionLogDays is how long the logs of functions are kept in a target account.
+const functionLogDays = 60
 
 // kubectl is an environment's own copy of the kubectl function, inside its VPC. It does not refer
 // to the cluster, so both are made at the same time.
@@ -23,12 +24,7 @@ func kubectl(t *template) {
 	assumable := t.optional("AssumableRoles", "ARN patterns of the roles that a caller may name, comma-separated; empty: what the function's role permits")
 
 	// Declared here so that it has a retention and goes with the function.
-	logs := awslogs.NewCfnLogGroup(t.stack, jsii.String("LogGroup"), &awslogs.CfnLogGroupProps{
-		LogGroupName:    sub("/aws/lambda/EKS-ENV-${Prefix}-${Name}-kubectl"),
-		RetentionInDays: jsii.Number(60),
-	})
-	logs.CfnOptions().SetDeletionPolicy(awscdk.CfnDeletionPolicy_DELETE)
-	logs.CfnOptions().SetUpdateReplacePolicy(awscdk.CfnDeletionPolicy_DELETE)
+	logs := t.logGroup("LogGroup", sub("/aws/lambda/EKS-ENV-${Prefix}-${Name}-kubectl"), functionLogDays)
 	layer := awslambda.NewCfnLayerVersion(t.stack, jsii.String("Layer"), &awslambda.CfnLayerVersionProps{
 		LayerName:               sub("EKS-ENV-${Prefix}-${Name}-kubectl-kubectl"),
 		Description:             sub("kubectl ${LayerVersion}"),
@@ -70,4 +66,46 @@ func kubectl(t *template) {
 
 	t.output("FunctionArn", "The function, without a version", function.AttrArn(), nil)
 	t.output("LayerVersionArn", "The layer with kubectl", layer.Ref(), nil)
+}
+
+// functionActions is what the service role needs for the kubectl stack.
+func functionActions() []statement {
+	return []statement{{
+		ID: "Functions",
+		Actions: []string{
+			"lambda:CreateFunction", "lambda:GetFunction", "lambda:GetFunctionConfiguration", "lambda:DeleteFunction",
+			"lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration",
+			"lambda:GetFunctionCodeSigningConfig", "lambda:GetRuntimeManagementConfig",
+			"lambda:GetFunctionRecursionConfig", "lambda:PutFunctionRecursionConfig",
+			"lambda:GetFunctionEventInvokeConfig", "lambda:PutFunctionEventInvokeConfig",
+			"lambda:UpdateFunctionEventInvokeConfig", "lambda:DeleteFunctionEventInvokeConfig",
+			"lambda:PublishLayerVersion", "lambda:GetLayerVersion", "lambda:DeleteLayerVersion",
+			"lambda:TagResource", "lambda:UntagResource", "lambda:ListTags",
+		},
+		Resources: []string{
+			"arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:function:EKS-ENV-*",
+			"arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:layer:EKS-ENV-*",
+		},
+	}, {
+		ID:      "Artifacts",
+		Actions: []string{"s3:GetObject", "s3:GetObjectVersion"},
+		Resources: []string{
+			"arn:${AWS::Partition}:s3:::eks-env-artifacts-${AWS::AccountId}-${AWS::Region}/*",
+		},
+	}, {
+		ID: "LogGroups",
+		Actions: []string{
+			"logs:CreateLogGroup", "logs:DeleteLogGroup", "logs:PutRetentionPolicy", "logs:DeleteRetentionPolicy",
+			"logs:TagResource", "logs:UntagResource", "logs:ListTagsForResource",
+		},
+		Resources: []string{
+			"arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:/aws/lambda/EKS-ENV-*",
+			"arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:/aws/vpc/*-flow-logs",
+			"arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:/aws/vpc/*-flow-logs:*",
+		},
+	}, {
+		ID:        "ReadLogGroups",
+		Actions:   []string{"logs:DescribeLogGroups", "logs:DescribeIndexPolicies", "logs:GetDataProtectionPolicy"},
+		Resources: []string{"arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:*"},
+	}}
 }

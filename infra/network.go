@@ -30,23 +30,7 @@ func network(t *template) {
 		EnableDnsSupport:   jsii.Bool(true),
 		Tags:               named("${Prefix}-${Name}"),
 	})
-	gateway := awsec2.NewCfnInternetGateway(t.stack, jsii.String("InternetGateway"), &awsec2.CfnInternetGatewayProps{
-		Tags: named("${Prefix}-${Name}"),
-	})
-	attachment := awsec2.NewCfnVPCGatewayAttachment(t.stack, jsii.String("InternetGatewayAttachment"), &awsec2.CfnVPCGatewayAttachmentProps{
-		VpcId:             vpc.Ref(),
-		InternetGatewayId: gateway.Ref(),
-	})
-	publicRoutes := awsec2.NewCfnRouteTable(t.stack, jsii.String("PublicRouteTable"), &awsec2.CfnRouteTableProps{
-		VpcId: vpc.Ref(),
-		Tags:  named("${Prefix}-${Name}-public"),
-	})
-	route := awsec2.NewCfnRoute(t.stack, jsii.String("PublicRoute"), &awsec2.CfnRouteProps{
-		RouteTableId:         publicRoutes.Ref(),
-		DestinationCidrBlock: jsii.String("0.0.0.0/0"),
-		GatewayId:            gateway.Ref(),
-	})
-	route.AddResourceDependency(attachment, jsii.String("no reference says that the gateway has to be attached first"))
+	publicRoutes := internetRoutes(t, vpc)
 
 	publicTier := tier{id: "Public", name: "public", role: "kubernetes.io/role/elb"}
 	privateTier := tier{id: "Private", name: "private", role: "kubernetes.io/role/internal-elb"}
@@ -81,6 +65,28 @@ func network(t *template) {
 	t.output("PrivateRouteTableIds", "The route tables of the private subnets, comma-separated", joined(third, privateRoutes), nil)
 	t.output("ControlPlaneSecurityGroupId", "The cluster's additional security group", controlPlane.AttrGroupId(), nil)
 	t.output("KubectlSecurityGroupId", "The kubectl function's security group", function.AttrGroupId(), nil)
+}
+
+// internetRoutes declares the VPC's internet gateway and returns the route table that leads to it.
+func internetRoutes(t *template, vpc awsec2.CfnVPC) awsec2.CfnRouteTable {
+	gateway := awsec2.NewCfnInternetGateway(t.stack, jsii.String("InternetGateway"), &awsec2.CfnInternetGatewayProps{
+		Tags: named("${Prefix}-${Name}"),
+	})
+	attachment := awsec2.NewCfnVPCGatewayAttachment(t.stack, jsii.String("InternetGatewayAttachment"), &awsec2.CfnVPCGatewayAttachmentProps{
+		VpcId:             vpc.Ref(),
+		InternetGatewayId: gateway.Ref(),
+	})
+	publicRoutes := awsec2.NewCfnRouteTable(t.stack, jsii.String("PublicRouteTable"), &awsec2.CfnRouteTableProps{
+		VpcId: vpc.Ref(),
+		Tags:  named("${Prefix}-${Name}-public"),
+	})
+	route := awsec2.NewCfnRoute(t.stack, jsii.String("PublicRoute"), &awsec2.CfnRouteProps{
+		RouteTableId:         publicRoutes.Ref(),
+		DestinationCidrBlock: jsii.String("0.0.0.0/0"),
+		GatewayId:            gateway.Ref(),
+	})
+	route.AddResourceDependency(attachment, jsii.String("no reference says that the gateway has to be attached first"))
+	return publicRoutes
 }
 
 // tier is one kind of subnet.
@@ -171,4 +177,36 @@ func out(protocol string, port float64, description string) *awsec2.CfnSecurityG
 		ToPort:      &port,
 		CidrIp:      jsii.String("0.0.0.0/0"),
 	}
+}
+
+// networkActions is what the service role needs for the network stack. An EC2 identifier is not known before the call
+// that makes it, so the region is what the statement can hold on to.
+func networkActions() []statement {
+	return []statement{{
+		ID: "Network",
+		Actions: []string{
+			"ec2:CreateVpc", "ec2:DeleteVpc", "ec2:ModifyVpcAttribute",
+			"ec2:CreateSubnet", "ec2:DeleteSubnet", "ec2:ModifySubnetAttribute",
+			"ec2:CreateInternetGateway", "ec2:DeleteInternetGateway",
+			"ec2:AttachInternetGateway", "ec2:DetachInternetGateway",
+			"ec2:CreateRouteTable", "ec2:DeleteRouteTable",
+			"ec2:CreateRoute", "ec2:ReplaceRoute", "ec2:DeleteRoute",
+			"ec2:AssociateRouteTable", "ec2:DisassociateRouteTable", "ec2:ReplaceRouteTableAssociation",
+			"ec2:CreateSecurityGroup", "ec2:DeleteSecurityGroup", "ec2:ModifySecurityGroupRules",
+			"ec2:AuthorizeSecurityGroupIngress", "ec2:RevokeSecurityGroupIngress",
+			"ec2:AuthorizeSecurityGroupEgress", "ec2:RevokeSecurityGroupEgress",
+			"ec2:UpdateSecurityGroupRuleDescriptionsIngress", "ec2:UpdateSecurityGroupRuleDescriptionsEgress",
+			"ec2:CreateTags", "ec2:DeleteTags",
+		},
+		Resources: []string{"*"},
+		Condition: map[string]map[string]any{"StringEquals": {"aws:RequestedRegion": "${AWS::Region}"}},
+	}, {
+		ID: "ReadNetwork",
+		// DescribeNetworkInterfaces by its name, although the pattern covers it: CloudFormation waits
+		// for the interfaces of a deleted VPC function only if it may call it, and without that wait
+		// the subnets and security groups cannot be deleted afterwards.
+		Actions: []string{"ec2:Describe*", "ec2:DescribeNetworkInterfaces", "ec2:GetSecurityGroupsForVpc"},
+		// EC2's describe calls have no resource-level permissions.
+		Resources: []string{"*"},
+	}}
 }

@@ -1,7 +1,7 @@
 package main
 
 import (
-	"strings"
+	"slices"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsssm"
@@ -15,8 +15,36 @@ import (
 func provider(t *template) {
 	t.describe("EKS environment: what Harmonix reads")
 	t.identify()
+	nodeType := t.environment()
+	t.deletion()
+	fargate := t.when("Fargate", awscdk.Fn_ConditionEquals(nodeType, jsii.String("FARGATE")))
+	managed := t.when("Managed", awscdk.Fn_ConditionEquals(nodeType, jsii.String("MANAGED")))
+
+	hook := t.environmentHook()
+	entries := catalog(fargate)
+	parameters := make(map[string]awsssm.CfnParameter, len(entries))
+	for _, e := range entries {
+		parameter := t.entry(e)
+		parameters[e.name] = parameter
+		// Not the two of Fargate: a dependency on what a condition leaves out is an error to cfn-lint (E3005).
+		if e.when == nil {
+			hook.AddResourceDependency(parameter, jsii.String(
+				"made last, the hook goes first: while it removes the environment, and where it cannot, the parameters are still there"))
+		}
+	}
+
+	t.valueOutputs(managed)
+	for _, o := range nameOutputs() {
+		e := entries[slices.IndexFunc(entries, func(e entry) bool { return e.name == o.entry })]
+		t.output(o.name, "Name of the SSM parameter with: "+e.description, parameters[o.entry].Ref(), e.when)
+	}
+}
+
+// environment declares the parameters that say what the environment consists of, and returns what its
+// pods run on.
+func (t *template) environment() (nodeType *string) {
 	t.text("UniqueId", "Short hash of account, region, prefix and name")
-	nodeType := t.choice("NodeType", "What the pods run on", "FARGATE", "MANAGED")
+	nodeType = t.choice("NodeType", "What the pods run on", "FARGATE", "MANAGED")
 	t.text("VpcId", "The VPC")
 	t.text("PublicSubnetIds", "The public subnets, comma-separated")
 	t.text("PrivateSubnetIds", "The private subnets, comma-separated")
@@ -32,89 +60,7 @@ func provider(t *template) {
 	t.optional("PodExecutionRoleArn", "What Fargate pods are started with; empty with managed nodes")
 	t.optional("NodeRoleArn", "The nodes' role; empty with Fargate")
 	t.optional("FluentBitRoleArn", "What Fluent Bit assumes on managed nodes; empty with Fargate")
-	t.deletion()
-	fargate := t.when("Fargate", awscdk.Fn_ConditionEquals(nodeType, jsii.String("FARGATE")))
-	managed := t.when("Managed", awscdk.Fn_ConditionEquals(nodeType, jsii.String("MANAGED")))
-
-	hook := t.environmentHook()
-
-	// add declares one parameter under /{prefix}/{name}/; value is as in Fn::Sub.
-	add := func(id, name, value, description string, condition awscdk.CfnCondition) awsssm.CfnParameter {
-		parameter := awsssm.NewCfnParameter(t.stack, &id, &awsssm.CfnParameterProps{
-			Name:           sub("/${Prefix}/${Name}/" + name),
-			Type:           jsii.String("String"),
-			Value:          sub(value),
-			Description:    &description,
-			AllowedPattern: jsii.String(".*"),
-		})
-		onlyWhen(parameter, condition)
-		// Not the two of Fargate: a dependency on what a condition leaves out is an error to cfn-lint (E3005).
-		if condition == nil {
-			hook.AddResourceDependency(parameter, jsii.String(
-				"made last, the hook goes first: while it removes the environment, and where it cannot, the parameters are still there"))
-		}
-		return parameter
-	}
-	// roleName is the name of a role that is known by its ARN.
-	roleName := func(parameter awsssm.CfnParameter, arn string) {
-		parameter.SetValue(awscdk.Fn_Select(jsii.Number(1),
-			awscdk.Fn_Split(jsii.String(":role/"), awscdk.Fn_Ref(&arn), nil)))
-	}
-	subnets := func(parameter awsssm.CfnParameter) { parameter.SetType(jsii.String("StringList")) }
-
-	uniqueID := add("UniqueIdParameter", "unique-id", "${UniqueId}", "Identifies this environment", nil)
-	vpc := add("VpcParameter", "vpc", "${VpcId}", "The VPC", nil)
-	subnets(add("PublicSubnetsParameter", "vpc/public-subnets", "${PublicSubnetIds}", "The public subnets", nil))
-	subnets(add("PrivateSubnetsParameter", "vpc/private-subnets", "${PrivateSubnetIds}", "The private subnets", nil))
-	add("KeyParameter", "kms-key", "${KeyArn}", "The key of the audit table", nil)
-	audit := add("AuditTableParameter", "${Name}-audit", "${AuditTable}", "The name of the audit table", nil)
-	eks := add("ClusterParameter", "eks-cluster", "${ClusterArn}", "The cluster's ARN", nil)
-
-	operations := add("OperationsRoleParameter", "operations-role", "-", "The name of the operations role", nil)
-	roleName(operations, "OperationsRoleArn")
-	operationsARN := add("OperationsRoleArnParameter", "operations-role-arn", "${OperationsRoleArn}", "The operations role", nil)
-	roleName(add("ProvisioningRoleParameter", "provisioning-role", "-", "The name of the provisioning role", nil), "ProvisioningRoleArn")
-	provisioningARN := add("ProvisioningRoleArnParameter", "provisioning-role-arn", "${ProvisioningRoleArn}", "The provisioning role", nil)
-	controlPlane := add("ControlPlaneRoleParameter", "eks-control-plane-role", "-", "The name of the cluster's role", nil)
-	roleName(controlPlane, "ControlPlaneRoleArn")
-	controlPlaneARN := add("ControlPlaneRoleArnParameter", "eks-control-plane-role-arn", "${ControlPlaneRoleArn}", "The cluster's role", nil)
-	roleName(add("ClusterAdminRoleParameter", "cluster-admin-role", "-", "The name of the role that administers the cluster", nil), "ClusterAdminRoleArn")
-	adminARN := add("ClusterAdminRoleArnParameter", "cluster-admin-role-arn", "${ClusterAdminRoleArn}", "The role that administers the cluster", nil)
-	kubectlARN := add("KubectlRoleArnParameter", "kubectl-lambda-role-arn", "${KubectlRoleArn}", "The kubectl function's role", nil)
-	pod := add("PodExecutionRoleParameter", "pod-execution-role", "-", "The name of the role that Fargate pods are started with", fargate)
-	roleName(pod, "PodExecutionRoleArn")
-	podARN := add("PodExecutionRoleArnParameter", "pod-execution-role-arn", "${PodExecutionRoleArn}", "The role that Fargate pods are started with", fargate)
-
-	value := func(name, text, description string, condition awscdk.CfnCondition) {
-		t.output(name, description, sub(text), condition)
-	}
-	nameOf := func(name string, parameter awsssm.CfnParameter, condition awscdk.CfnCondition) {
-		described := strings.TrimSuffix(*parameter.Description(), ".")
-		t.output(name, "Name of the SSM parameter with: "+described, parameter.Ref(), condition)
-	}
-	value("EnvironmentName", "${Name}", "The environment's name", nil)
-	value("StackName", "${AWS::StackName}", "The stack whose deletion removes the environment", nil)
-	value("ProvisioningRoleDirectARN", "${ProvisioningRoleArn}", "The provisioning role", nil)
-	value("ClusterAdminRoleDirectARN", "${ClusterAdminRoleArn}", "The role that administers the cluster", nil)
-	value("KubectlLambdaRoleDirectARN", "${KubectlRoleArn}", "The kubectl function's role", nil)
-	// Harmonix' pipeline looks the function up in the nested stacks of the CDK; here it is an output.
-	value("KubectlLambdaArn", "${KubectlFunctionArn}", "The kubectl function", nil)
-	value("FluentBitRoleARN", "${FluentBitRoleArn}", "What Fluent Bit assumes", managed)
-	value("NodeRoleArn", "${NodeRoleArn}", "The nodes' role", managed)
-	nameOf("EnvironmentID", uniqueID, nil)
-	nameOf("VPC", vpc, nil)
-	nameOf("ClusterName", eks, nil)
-	nameOf("AuditTable", audit, nil)
-	nameOf("OperationsRoleARN", operationsARN, nil)
-	nameOf("OperationsRoleParam", operations, nil)
-	nameOf("OperationsRoleArnParam", operationsARN, nil)
-	nameOf("ProvisioningRoleARN", provisioningARN, nil)
-	nameOf("ClusterAdminRoleARN", adminARN, nil)
-	nameOf("KubectlLambdaRoleARN", kubectlARN, nil)
-	nameOf("ContolPlaneRoleParam", controlPlane, nil) // spelled as in Harmonix
-	nameOf("ControlPlaneRoleArnParam", controlPlaneARN, nil)
-	nameOf("PodExecutionRoleParam", pod, fargate)
-	nameOf("PodExecutionRoleArnParam", podARN, fargate)
+	return nodeType
 }
 
 // deletion declares the parameters of the custom resource.
@@ -146,4 +92,21 @@ func (t *template) environmentHook() awscdk.CfnResource {
 			"Revision":        sub("${Revision}"),
 		},
 	})
+}
+
+// providerActions is what the service role needs for the provider stack. Its parameters lie under /{prefix}/{name}/,
+// and the bootstrap stack knows neither.
+func providerActions() []statement {
+	return []statement{{
+		ID: "Parameters",
+		Actions: []string{
+			"ssm:PutParameter", "ssm:GetParameter", "ssm:GetParameters", "ssm:DeleteParameter", "ssm:DeleteParameters",
+			"ssm:AddTagsToResource", "ssm:RemoveTagsFromResource", "ssm:ListTagsForResource",
+		},
+		Resources: []string{"arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter/*"},
+	}, {
+		ID:        "DescribeParameters",
+		Actions:   []string{"ssm:DescribeParameters"},
+		Resources: []string{"*"}, // has no resource-level permissions
+	}}
 }

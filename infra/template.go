@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
 )
@@ -99,6 +100,14 @@ func (t *template) output(name, description string, value *string, condition aws
 		Value:       value,
 		Condition:   condition,
 	}).OverrideLogicalId(&name)
+}
+
+// logGroup declares a log group that goes with its stack, so that its name is free again then.
+func (t *template) logGroup(id string, name *string, days float64) awslogs.CfnLogGroup {
+	group := awslogs.NewCfnLogGroup(t.stack, &id, &awslogs.CfnLogGroupProps{LogGroupName: name, RetentionInDays: &days})
+	group.CfnOptions().SetDeletionPolicy(awscdk.CfnDeletionPolicy_DELETE)
+	group.CfnOptions().SetUpdateReplacePolicy(awscdk.CfnDeletionPolicy_DELETE)
+	return group
 }
 
 // sub is Fn::Sub: text with the ${parameters} and ${Logical.Attributes} of the template in it. A text
