@@ -24,6 +24,7 @@ class Stage:
     exited: datetime.datetime | None = None
     change: str = ""
     failed: bool = False
+    after_failure: bool = False
 
     def status(self) -> str:
         """One word on where the stage stands."""
@@ -57,13 +58,23 @@ def stages(operation: str = "apply") -> list[Stage]:
     return walk(json.loads(DEFINITION.read_text()))
 
 
+def table(history: list[dict[str, Any]], operation: str) -> list[Stage]:
+    """Where the stages of an operation stand; after a failure also those that recorded it and undid what was made."""
+    rows = {stage.name: stage for stage in stages(operation)}
+    others = {stage.name: stage for stage in stages("delete")} | {"RecordFailure": Stage("RecordFailure", "$.failure")}
+    for event in history:
+        name = event.get("stateEnteredEventDetails", {}).get("name", "")
+        if name in others:
+            rows.setdefault(name, others[name])
+    read(history, rows)
+    return list(rows.values())
+
+
 def follow(client: Any, arn: str, show: Callable[[list[Stage]], None]) -> dict[str, Any]:
     """Calls show at every look until the execution has ended; returns its description."""
     while True:
         description = client.describe_execution(executionArn=arn)
-        table = stages(json.loads(description["input"]).get("operation") or "apply")
-        read(events(client, arn), {s.name: s for s in table})
-        show(table)
+        show(table(events(client, arn), json.loads(description["input"]).get("operation") or "apply"))
         if description["status"] != "RUNNING":
             return description
         time.sleep(0.25)
@@ -81,16 +92,18 @@ def events(client: Any, arn: str) -> list[dict[str, Any]]:
         token = {"nextToken": page["nextToken"]}
 
 
-def read(history: list[dict[str, Any]], table: dict[str, Stage]) -> None:
-    """Writes into the table what the history says."""
+def read(history: list[dict[str, Any]], rows: dict[str, Stage]) -> None:
+    """Writes into the rows what the history says."""
     for event in history:
         entered = event.get("stateEnteredEventDetails") or {}
-        if stage := table.get(entered.get("name", "")):
+        if stage := rows.get(entered.get("name", "")):
             stage.entered = event["timestamp"]
+            # What undoes a failed creation carries the failure along.
+            stage.after_failure = "failure" in json.loads(entered.get("input") or "{}")
         exited = event.get("stateExitedEventDetails") or {}
-        if stage := table.get(exited.get("name", "")):
+        if stage := rows.get(exited.get("name", "")):
             stage.exited = event["timestamp"]
             document = json.loads(exited.get("output") or "{}")
-            stage.failed = "failure" in document
+            stage.failed = "failure" in document and not stage.after_failure
             section = document.get(stage.result_path.removeprefix("$."))
             stage.change = section.get("change", "") if isinstance(section, dict) and not stage.failed else ""

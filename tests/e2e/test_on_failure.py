@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from demo import execution
 from demo.cloud import Cloud
 from e2e.ear import QUEUE, Ear, listening
 from e2e.provider import Execution, Provider, Request, example
@@ -56,6 +57,13 @@ def test_first_creation_that_fails_is_removed(undone: tuple[Execution, list[str]
     assert {"stack EKS-ENV-opa-undone-Network", "stack EKS-ENV-opa-undone-Identity"} <= set(cause["undo"]["removed"])
     assert (cause["leftBehind"], cause["exists"]) == ("nothing", [])
     assert left == []
+
+
+def test_live_table_shows_both(undone: tuple[Execution, list[str]]) -> None:
+    ended, _ = undone
+    shown = {stage.name: stage.status() for stage in execution.table(ended.history, "apply")}
+    assert (shown["Network"], shown["Identity"], shown["Cluster"]) == ("created", "failed", "waiting")
+    assert (shown["RecordFailure"], shown["DeleteNetwork"], shown["SweepData"]) == ("done", "removed", "removed")
 
 
 def test_failure_and_removal_are_one_record(provider: Provider, undone: tuple[Execution, list[str]], request_: Request) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
-from e2e.provider import Execution
+from e2e.provider import Execution, example
 from faults import examples
-from faults.scenario import Stage, path
+from faults.scenario import Stage, of_state, path
+from localcloud.proxy import Answer, Rule
 
 # What differs between two executions on one interpreter as well.
 VOLATILE = ("seconds", "consoleUrl", "startedAt", "endedAt")
@@ -52,3 +55,30 @@ def test_interpreters_agree_on_bad_input(first: Stage, second: Stage, sent: str)
     ended = [stage.run(json.loads(sent), "bad") for stage in (first, second)]
     assert path(ended[0]) == path(ended[1])
     assert settled(ended[0].failed("InvalidRequest")) == settled(ended[1].failed("InvalidRequest"))
+
+
+def undone(stage: Stage, name: str) -> Execution:
+    """A first creation that fails beside a sibling at work, and is removed again."""
+    thrown = json.dumps({"stage": "Identity", "code": "Failed", "message": "thrown by a test", "next": "take the test away"})
+    rule = Rule(of_state("Identity", name), Answer("Failed", thrown))
+    stage.proxy.add(rule)
+    try:
+        return stage.wait(stage.start(example("fargate", name=name, cidr="10.80.0.0/24", onFailure="delete"), name))
+    finally:
+        stage.proxy.remove(rule)
+
+
+def told(ended: Execution) -> Any:
+    """A cause without what tells one environment from another: its name, and ids that were made up for it."""
+    text = json.dumps(settled(ended.cause)).replace("undo-other", "undo-first")
+    return json.loads(re.sub(r"\b(key/|[a-z]+-)[0-9a-f-]{8,36}\b", r"\1<id>", text))
+
+
+def test_interpreters_agree_on_undoing(first: Stage, second: Stage) -> None:
+    with ThreadPoolExecutor(2) as executor:
+        one, other = executor.map(undone, (first, second), ("undo-first", "undo-other"))
+    assert path(one) == path(other)
+    assert {"RecordFailure", "Undo", "DeleteNetwork", "SweepData", "Failed"} <= set(path(one))
+    cause = one.failed("Failed")
+    assert (cause["undo"]["status"], cause["leftBehind"]) == ("complete", "nothing")
+    assert told(one) == told(other)
