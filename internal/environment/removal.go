@@ -20,6 +20,12 @@ type Survey struct {
 	// Leftovers are what was found beside the stacks and belongs to the environment all the same:
 	// what controllers in the cluster have made, and log groups.
 	Leftovers []string `json:"leftovers"`
+	// Objects are what was found in the cluster and is deleted there first. A call of Drain knows only
+	// what is there when it looks.
+	Objects []string `json:"objects,omitempty"`
+	// Protected is what somebody has protected from deletion, and the removal does not spare: stacks and
+	// load balancers, in the words in which they are said to be removed.
+	Protected []string `json:"protected,omitempty"`
 	// VPCID is empty if the environment has no VPC, or none of its own.
 	VPCID string `json:"vpcId,omitempty"`
 	// TaggedSubnets are the subnets of an existing VPC that were given a tag, as the stack has it written down.

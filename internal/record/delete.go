@@ -56,7 +56,7 @@ func deleteResultOf(s environment.State, now time.Time) *DeleteResult {
 	result.Seconds = s.Execution.Seconds(now)
 	result.ConsoleURL = s.Execution.ConsoleURL()
 	result.Stages, result.Changed = stageResults(s.Removals())
-	result.addSurveyed(s.Survey)
+	result.addSurveyed(s.Survey, s.Drain)
 	return result
 }
 
@@ -72,8 +72,10 @@ func removalOf(s environment.State) *DeleteResult {
 }
 
 // addSurveyed adds what was found at the start and is not said to be still there: a state that was
-// called several times reports only what its last call removed, and much goes with what it hung on.
-func (r *DeleteResult) addSurveyed(survey *environment.Survey) {
+// called several times reports only what its last call removed, and much goes with what it hung on. A
+// protection is something that is removed, too. Objects of a cluster that was deleted without a look into
+// it are not said to be.
+func (r *DeleteResult) addSurveyed(survey *environment.Survey, drain *environment.Drain) {
 	if survey == nil {
 		return
 	}
@@ -81,9 +83,16 @@ func (r *DeleteResult) addSurveyed(survey *environment.Survey) {
 		is := func(l environment.Leftover) bool { return l.What == what }
 		return slices.ContainsFunc(r.Kept, is) || slices.ContainsFunc(r.Orphaned, is)
 	}
-	for _, what := range survey.Leftovers {
-		if !slices.Contains(r.Removed, what) && !stays(what) {
-			r.Removed = append(r.Removed, what)
+	add := func(found []string, text string) {
+		for _, what := range found {
+			if !slices.Contains(r.Removed, text+what) && !stays(what) {
+				r.Removed = append(r.Removed, text+what)
+			}
 		}
 	}
+	add(survey.Leftovers, "")
+	if drain != nil && drain.Reached {
+		add(survey.Objects, "")
+	}
+	add(survey.Protected, "protection from deletion of ")
 }

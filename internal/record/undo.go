@@ -63,6 +63,9 @@ func undone(s environment.State, causes []stage.Cause) Document {
 		d.Cause = stage.CauseOf("RecordFailure", fault.Wrap(fault.Internal, err, "the failure that was recorded cannot be read: %s", s.Execution.Failure.Cause))
 	}
 	result := removalOf(s)
+	if len(causes) == 0 {
+		result.addSurveyed(s.Survey, s.Drain)
+	}
 	d.Undo = &Undo{Status: UndoComplete, Removed: result.Removed, Kept: result.Kept, Orphaned: result.Orphaned}
 	switch {
 	case len(causes) > 0:

@@ -167,7 +167,7 @@ func TestUndoBegins(t *testing.T) {
 
 // The execution's error stays the first failure's, with what the removal came to.
 func TestUndoEnds(t *testing.T) {
-	const removed = `, "lock": {}, "bootstrap": {"before": []}, "survey": {}, "deleteNetwork": {"change": "deleted", "removed": ["stack N"]}`
+	const removed = `, "lock": {}, "bootstrap": {"before": []}, "survey": {"leftovers": ["security group sg-1", "log group g"]}, "deleteNetwork": {"change": "deleted", "removed": ["stack N"]}`
 	first := `, "failure": {"Error": "Failed", "Cause": "{\"stage\": \"Cluster\", \"code\": \"Failed\", \"message\": \"broken\", \"leftBehind\": \"something\", \"exists\": [\"N CREATE_COMPLETE\"], \"undo\": {\"status\": \"begun\"}}"}`
 	cases := map[string]struct {
 		reason   string
@@ -179,7 +179,7 @@ func TestUndoEnds(t *testing.T) {
 			reason: "nothing is left, and the row says so", sections: removed,
 			want: record.Document{
 				Cause:      stage.Cause{Stage: "Cluster", Code: "Failed", Message: "broken", Next: nothingLeft},
-				LeftBehind: "nothing", Exists: []string{}, Undo: &record.Undo{Status: "complete", Removed: []string{"stack N"}},
+				LeftBehind: "nothing", Exists: []string{}, Undo: &record.Undo{Status: "complete", Removed: []string{"stack N", "security group sg-1", "log group g"}},
 			},
 		},
 		"Orphaned": {
@@ -189,7 +189,7 @@ func TestUndoEnds(t *testing.T) {
 			want: record.Document{
 				Cause:      stage.Cause{Stage: "Cluster", Code: "Failed", Message: "broken", Next: startAgain},
 				LeftBehind: "something", Exists: []string{"log group g"},
-				Undo: &record.Undo{Status: "incomplete", Removed: []string{"stack N"}, Orphaned: []environment.Leftover{{What: "log group g", Why: "no"}}},
+				Undo: &record.Undo{Status: "incomplete", Removed: []string{"stack N", "security group sg-1"}, Orphaned: []environment.Leftover{{What: "log group g", Why: "no"}}},
 			},
 		},
 		"Failed": {

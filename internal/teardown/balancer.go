@@ -3,6 +3,7 @@ package teardown
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
@@ -16,6 +17,7 @@ import (
 // balancerAPI is what the package needs of load balancers.
 type balancerAPI interface {
 	DescribeLoadBalancers(context.Context, *elb.DescribeLoadBalancersInput, ...func(*elb.Options)) (*elb.DescribeLoadBalancersOutput, error)
+	DescribeLoadBalancerAttributes(context.Context, *elb.DescribeLoadBalancerAttributesInput, ...func(*elb.Options)) (*elb.DescribeLoadBalancerAttributesOutput, error)
 	DescribeTargetGroups(context.Context, *elb.DescribeTargetGroupsInput, ...func(*elb.Options)) (*elb.DescribeTargetGroupsOutput, error)
 	DescribeTags(context.Context, *elb.DescribeTagsInput, ...func(*elb.Options)) (*elb.DescribeTagsOutput, error)
 	ModifyLoadBalancerAttributes(context.Context, *elb.ModifyLoadBalancerAttributesInput, ...func(*elb.Options)) (*elb.ModifyLoadBalancerAttributesOutput, error)
@@ -41,7 +43,7 @@ func (b balancers) loadBalancers(ctx context.Context) ([]item, error) {
 	}
 	var items []item
 	for _, arn := range ours {
-		items = append(items, item{what: "load balancer " + arn, remove: func(ctx context.Context) error { return b.remove(ctx, arn) }})
+		items = append(items, item{what: balancerText(arn), remove: func(ctx context.Context) error { return b.remove(ctx, arn) }})
 	}
 	return items, nil
 }
@@ -128,7 +130,7 @@ func (b balancers) foreign(ctx context.Context, vpc string) ([]string, error) {
 	}
 	var foreign []string
 	for _, arn := range others {
-		foreign = append(foreign, "load balancer "+arn)
+		foreign = append(foreign, balancerText(arn))
 	}
 	return foreign, nil
 }
@@ -209,7 +211,7 @@ func (b balancers) remove(ctx context.Context, arn string) error {
 	}
 	_, err = b.api.ModifyLoadBalancerAttributes(ctx, &elb.ModifyLoadBalancerAttributesInput{
 		LoadBalancerArn: &arn,
-		Attributes:      []types.LoadBalancerAttribute{{Key: aws.String("deletion_protection.enabled"), Value: aws.String("false")}},
+		Attributes:      []types.LoadBalancerAttribute{{Key: aws.String(deletionProtection), Value: aws.String("false")}},
 	})
 	if err != nil {
 		return err
@@ -217,6 +219,36 @@ func (b balancers) remove(ctx context.Context, arn string) error {
 	_, err = b.api.DeleteLoadBalancer(ctx, &elb.DeleteLoadBalancerInput{LoadBalancerArn: &arn})
 	return err
 }
+
+// protected names the cluster's load balancers whose deletion protection remove lifts.
+func (b balancers) protected(ctx context.Context) ([]string, error) {
+	items, err := b.loadBalancers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var protected []string
+	for _, i := range items {
+		arn := strings.TrimPrefix(i.what, balancerText(""))
+		out, err := b.api.DescribeLoadBalancerAttributes(ctx, &elb.DescribeLoadBalancerAttributesInput{LoadBalancerArn: &arn})
+		if awsfault.Gone(err) {
+			continue
+		}
+		if err != nil {
+			return nil, account.Classify(err, "read the attributes of load balancer %s", arn)
+		}
+		for _, a := range out.Attributes {
+			if aws.ToString(a.Key) == deletionProtection && aws.ToString(a.Value) == "true" {
+				protected = append(protected, i.what)
+			}
+		}
+	}
+	return protected, nil
+}
+
+// deletionProtection is the attribute of a load balancer that keeps it from being deleted.
+const deletionProtection = "deletion_protection.enabled"
+
+func balancerText(arn string) string { return "load balancer " + arn }
 
 // ofCluster reports whether tags are those of the cluster's controllers: the load balancer controller,
 // EKS, and the controllers in Kubernetes itself (kubectl-protocol.md, section 4.9).

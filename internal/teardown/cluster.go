@@ -3,7 +3,6 @@ package teardown
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -172,17 +171,17 @@ func (c *cluster) provisioned(ctx context.Context) ([]waiting, error) {
 	return left, nil
 }
 
-const (
-	// provisioner is the annotation of a volume that a program has made for a claim.
-	provisioner = "pv.kubernetes.io/provisioned-by"
-	ebsDriver   = "ebs.csi.aws.com"
-	// ebsInTree is the provisioner of StorageClass gp2, whose volumes the driver has made since Kubernetes
-	// 1.23: https://kubernetes.io/docs/concepts/storage/volumes/#aws-ebs-csi-migration
-	ebsInTree = "kubernetes.io/aws-ebs"
-)
-
 // exposed removes what load balancers were made for.
 func (c *cluster) exposed(ctx context.Context) ([]waiting, error) {
+	objects, err := c.balanced(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return c.remove(ctx, objects)
+}
+
+// balanced are the objects that load balancers are made for.
+func (c *cluster) balanced(ctx context.Context) ([]object, error) {
 	ingresses, err := c.list(ctx, "ingresses.networking.k8s.io")
 	if err != nil {
 		return nil, err
@@ -192,35 +191,14 @@ func (c *cluster) exposed(ctx context.Context) ([]waiting, error) {
 		return nil, err
 	}
 	services = slices.DeleteFunc(services, func(o object) bool { return o.Spec.Type != "LoadBalancer" })
-	return c.remove(ctx, append(ingresses, services...))
+	return append(ingresses, services...), nil
 }
 
-// claims removes the claims of volumes, and what uses them: a claim stays for as long as a pod mounts
-// it, and a StatefulSet makes its pods and claims anew.
+// claims removes the claims of volumes, and what uses them.
 func (c *cluster) claims(ctx context.Context) ([]waiting, error) {
-	claims, err := c.list(ctx, "persistentvolumeclaims")
+	claims, users, err := c.claimed(ctx)
 	if err != nil || len(claims) == 0 {
 		return nil, err
-	}
-	namespaces := map[string]bool{}
-	for _, claim := range claims {
-		namespaces[claim.Metadata.Namespace] = true
-	}
-	users, err := c.list(ctx, "statefulsets.apps")
-	if err != nil {
-		return nil, err
-	}
-	users = slices.DeleteFunc(users, func(o object) bool { return !namespaces[o.Metadata.Namespace] })
-	for _, namespace := range slices.Sorted(maps.Keys(namespaces)) {
-		pods, err := c.api.List(ctx, "pods", namespace)
-		if err != nil {
-			return nil, err
-		}
-		mounting, err := decode(pods)
-		if err != nil {
-			return nil, err
-		}
-		users = append(users, slices.DeleteFunc(mounting, func(o object) bool { return !o.mounts() })...)
 	}
 	left, err := c.remove(ctx, claims)
 	if err != nil {
@@ -230,61 +208,51 @@ func (c *cluster) claims(ctx context.Context) ([]waiting, error) {
 	return left, err
 }
 
-// object is what is read of an object in the cluster.
-type object struct {
-	APIVersion string `json:"apiVersion"`
-	Kind       string `json:"kind"`
-	Metadata   struct {
-		Name              string            `json:"name"`
-		Namespace         string            `json:"namespace"`
-		DeletionTimestamp string            `json:"deletionTimestamp"`
-		Finalizers        []string          `json:"finalizers"`
-		Annotations       map[string]string `json:"annotations"`
-	} `json:"metadata"`
-	Spec struct {
-		Type string `json:"type"`
-		// The next four are a PersistentVolume's.
-		ClaimRef                      *struct{} `json:"claimRef"`
-		PersistentVolumeReclaimPolicy string    `json:"persistentVolumeReclaimPolicy"`
-		CSI                           struct {
-			VolumeHandle string `json:"volumeHandle"`
-		} `json:"csi"`
-		EBS struct {
-			VolumeID string `json:"volumeID"`
-		} `json:"awsElasticBlockStore"`
-		// Volumes are a pod's.
-		Volumes []struct {
-			Claim *struct{} `json:"persistentVolumeClaim"`
-		} `json:"volumes"`
-	} `json:"spec"`
-}
-
-func (o object) String() string {
-	return fmt.Sprintf("%s %s/%s", o.Kind, o.Metadata.Namespace, o.Metadata.Name)
-}
-
-// volume is the id of what a PersistentVolume stands for. The older form has the zone before it where
-// Kubernetes has made it, as in "aws://us-east-1a/vol-1".
-func (o object) volume() string {
-	if o.Spec.CSI.VolumeHandle != "" {
-		return o.Spec.CSI.VolumeHandle
+// claimed are the claims of volumes, and what uses them: a claim stays for as long as a pod mounts it,
+// and a StatefulSet makes its pods and claims anew.
+func (c *cluster) claimed(ctx context.Context) (claims, users []object, err error) {
+	claims, err = c.list(ctx, "persistentvolumeclaims")
+	if err != nil || len(claims) == 0 {
+		return nil, nil, err
 	}
-	return o.Spec.EBS.VolumeID[strings.LastIndex(o.Spec.EBS.VolumeID, "/")+1:]
-}
-
-// provisionedBy reports whether one of the drivers has made the volume, and is to delete it.
-func (o object) provisionedBy(drivers ...string) bool {
-	return o.Spec.PersistentVolumeReclaimPolicy == "Delete" && slices.Contains(drivers, o.Metadata.Annotations[provisioner])
-}
-
-// mounts reports whether a pod uses a claim.
-func (o object) mounts() bool {
-	for _, v := range o.Spec.Volumes {
-		if v.Claim != nil {
-			return true
+	namespaces := map[string]bool{}
+	for _, claim := range claims {
+		namespaces[claim.Metadata.Namespace] = true
+	}
+	users, err = c.list(ctx, "statefulsets.apps")
+	if err != nil {
+		return nil, nil, err
+	}
+	users = slices.DeleteFunc(users, func(o object) bool { return !namespaces[o.Metadata.Namespace] })
+	for _, namespace := range slices.Sorted(maps.Keys(namespaces)) {
+		pods, err := c.api.List(ctx, "pods", namespace)
+		if err != nil {
+			return nil, nil, err
 		}
+		mounting, err := decode(pods)
+		if err != nil {
+			return nil, nil, err
+		}
+		users = append(users, slices.DeleteFunc(mounting, func(o object) bool { return !o.mounts() })...)
 	}
-	return false
+	return claims, users, nil
+}
+
+// objects names what drain would delete.
+func (c *cluster) objects(ctx context.Context) ([]string, error) {
+	balanced, err := c.balanced(ctx)
+	if err != nil {
+		return nil, err
+	}
+	claims, users, err := c.claimed(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var texts []string
+	for _, o := range slices.Concat(balanced, claims, users) {
+		texts = append(texts, o.String())
+	}
+	return texts, nil
 }
 
 func (c *cluster) list(ctx context.Context, resource string) ([]object, error) {
@@ -293,18 +261,6 @@ func (c *cluster) list(ctx context.Context, resource string) ([]object, error) {
 		return nil, err
 	}
 	return decode(items)
-}
-
-func decode(items []client.Object) ([]object, error) {
-	objects := make([]object, 0, len(items))
-	for _, item := range items {
-		o, err := client.Decode[object](item)
-		if err != nil {
-			return nil, err
-		}
-		objects = append(objects, o)
-	}
-	return objects, nil
 }
 
 // remove marks the objects for deletion and names them with what they wait for. The function goes on

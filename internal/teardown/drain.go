@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
@@ -50,7 +51,7 @@ func (d *Drain) Run(ctx context.Context, in stage.Input) (*environment.Drain, er
 		return nil, err
 	}
 	s := newSweep()
-	inside := &cluster{api: client.New(lambda.NewFromConfig(t.Config), names.KubectlFunction, names.Cluster, survey.ClusterAdminRoleARN)}
+	inside := clusterOf(t.Config, names, survey)
 	done := reach != ""
 	c := cloudOf(t.Config, names, survey)
 	err = stage.Poll(ctx, func(ctx context.Context) error {
@@ -87,6 +88,11 @@ func (d *Drain) Run(ctx context.Context, in stage.Input) (*environment.Drain, er
 		})
 	}
 	return section, nil
+}
+
+// clusterOf is the environment's cluster, as its kubectl function sees it.
+func clusterOf(cfg aws.Config, n environment.Names, survey *environment.Survey) *cluster {
+	return &cluster{api: client.New(lambda.NewFromConfig(cfg), n.KubectlFunction, n.Cluster, survey.ClusterAdminRoleARN)}
 }
 
 const (

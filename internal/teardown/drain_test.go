@@ -146,6 +146,36 @@ func TestAttempt(t *testing.T) {
 	}
 }
 
+// What drain deletes is known before it begins: between two of its calls much of it goes.
+func TestObjects(t *testing.T) {
+	type spec = map[string]any
+	claim := spec{"volumes": []any{spec{"persistentVolumeClaim": spec{"claimName": "data"}}}}
+	objects := map[string][]client.Object{
+		"ingresses.networking.k8s.io": {objectOf("Ingress shop/web", nil)},
+		"services":                    {objectOf("Service shop/api", spec{"type": "LoadBalancer"}), objectOf("Service shop/db", spec{"type": "ClusterIP"})},
+		"persistentvolumeclaims":      {objectOf("PersistentVolumeClaim shop/data", nil)},
+		"statefulsets.apps":           {objectOf("StatefulSet shop/db", nil)},
+		"pods":                        {objectOf("Pod shop/db-0", claim)},
+	}
+	seen, drained := &cluster{api: &api{objects: objects}}, &api{objects: objects}
+	got, err := seen.objects(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(seen.removed) != 0 || len(objects["services"]) != 2 {
+		t.Errorf("a look has removed %v", seen.removed)
+	}
+	if err := (&cluster{api: drained}).drain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(drained.deleted, got); diff != "" {
+		t.Errorf("seen before and deleted then (-deleted +seen):\n%s", diff)
+	}
+	if _, err := (&cluster{api: &api{err: fault.New(fault.Transient, "no answer")}}).objects(t.Context()); err == nil {
+		t.Error("a cluster that does not answer has no objects")
+	}
+}
+
 func TestDrainCluster(t *testing.T) {
 	type spec = map[string]any
 	claim := spec{"volumes": []any{spec{"persistentVolumeClaim": spec{"claimName": "data"}}}}

@@ -243,6 +243,30 @@ func (s *secondGeneration) DescribeTags(_ context.Context, in *elbv2.DescribeTag
 	return out, nil
 }
 
+// DescribeLoadBalancerAttributes tells that those are protected whose ARNs say so.
+func (s *secondGeneration) DescribeLoadBalancerAttributes(_ context.Context, in *elbv2.DescribeLoadBalancerAttributesInput, _ ...func(*elbv2.Options)) (*elbv2.DescribeLoadBalancerAttributesOutput, error) {
+	value := map[bool]string{true: "true", false: "false"}[strings.HasSuffix(*in.LoadBalancerArn, "protected")]
+	if strings.HasSuffix(*in.LoadBalancerArn, "vanished") {
+		return nil, &smithy.GenericAPIError{Code: "LoadBalancerNotFound"}
+	}
+	return &elbv2.DescribeLoadBalancerAttributesOutput{Attributes: []elbv2types.LoadBalancerAttribute{
+		{Key: aws.String("access_logs.s3.enabled"), Value: aws.String("true")}, {Key: aws.String("deletion_protection.enabled"), Value: &value},
+	}}, nil
+}
+
+// A protection that the removal lifts is known before, and one of others is not looked at.
+func TestProtectedLoadBalancers(t *testing.T) {
+	ours := []string{"elbv2.k8s.aws/cluster", "opa-dev-cluster"}
+	api := &secondGeneration{
+		arns: []string{"a-protected", "b", "c-vanished", "d-of-others-protected"},
+		tags: map[string][]string{"a-protected": ours, "b": ours, "c-vanished": ours},
+	}
+	got, err := balancers{api: api, cluster: "opa-dev-cluster"}.protected(t.Context())
+	if diff := cmp.Diff([]string{"load balancer a-protected"}, got); diff != "" || err != nil {
+		t.Errorf("(-want +got, %v):\n%s", err, diff)
+	}
+}
+
 // One that goes between the list and the question for tags hides none of those that stay.
 func TestVanishedLoadBalancer(t *testing.T) {
 	for _, gone := range []string{"LoadBalancerNotFound", "TargetGroupNotFound"} {

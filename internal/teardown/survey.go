@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
@@ -76,8 +77,37 @@ func (s *Survey) Run(ctx context.Context, in stage.Input) (*environment.Survey, 
 	if survey.OIDCProviderARN, err = c.issuer(ctx, clusters, in.State.Request); err != nil {
 		return nil, err
 	}
+	balancers, err := c.balancers.protected(ctx)
+	if err != nil {
+		return nil, err
+	}
+	survey.Protected = append(survey.Protected, balancers...)
+	survey.Objects = objects(ctx, t.Config, in.State.Names, survey)
 	survey.Leftovers, err = found(ctx, c.all())
 	return survey, err
+}
+
+const (
+	// lookPatience is for how long the cluster may take to tell of its objects. One that does not answer
+	// is Drain's to wait for.
+	lookPatience = 15 * time.Second
+	// maxObjects bounds the section: the state document has 256 KiB (aws-traps.md, row 3.3).
+	maxObjects = 1000
+)
+
+// objects names what there is in the cluster of what [Drain] deletes, nothing where that cannot be seen:
+// it is for the result only.
+func objects(ctx context.Context, cfg aws.Config, n environment.Names, survey *environment.Survey) []string {
+	if reach, err := reachable(ctx, eks.NewFromConfig(cfg), n, survey); err != nil || reach != "" {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, lookPatience)
+	defer cancel()
+	found, err := clusterOf(cfg, n, survey).objects(ctx)
+	if err != nil {
+		return nil
+	}
+	return found[:min(len(found), maxObjects)]
 }
 
 // Remains lists what there is of an environment outside of its stacks: what controllers in its cluster
@@ -130,6 +160,9 @@ func readStacks(ctx context.Context, stacks describer, n environment.Names, surv
 		// The provider's stack may be waiting for this very execution.
 		if live.Moving() && name != n.ProviderStack && !live.Leaving() {
 			moving = append(moving, fmt.Sprintf("%s %s", name, live.Status))
+		}
+		if live.Protected {
+			survey.Protected = append(survey.Protected, "stack "+name)
 		}
 		survey.Stacks = append(survey.Stacks, environment.SurveyedStack{Name: name, ID: live.StackID, Status: string(live.Status)})
 		note(live, holds[name], survey)

@@ -79,6 +79,14 @@ func TestReadStacks(t *testing.T) {
 			},
 			want: want{survey: environment.Survey{VPCID: "vpc-1", KeyARNs: []string{keyOne}, SecretsKeyARN: keyOne}},
 		},
+		"Protected": {
+			reason: "the removal lifts it, and says so (row 6.16)",
+			made: made{stacks: map[string]stack.Description{
+				names.NetworkStack: {StackID: stackID, Status: cfn.StackStatusCreateComplete, Protected: true},
+				names.ClusterStack: {StackID: stackID, Status: cfn.StackStatusCreateComplete},
+			}},
+			want: want{survey: environment.Survey{Protected: []string{"stack " + names.NetworkStack}}},
+		},
 		"Existing VPC": {
 			reason: "it is no resource of the stack",
 			made: made{stacks: map[string]stack.Description{names.NetworkStack: {

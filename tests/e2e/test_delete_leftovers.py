@@ -270,6 +270,9 @@ def test_exposed_objects_go_first_while_their_controller_lives(litter: Litter) -
 def test_what_controllers_left_is_removed(litter: Litter, world: World) -> None:
     result = litter.removed.succeeded().result
     assert litter.ours - set(result["removed"]) == set()
+    protections = [what for what in result["removed"] if what.startswith("protection from deletion of ")]
+    assert len(protections) == 1
+    assert "loadbalancer/app/k8s-default-stale/" in protections[0]
     # Tags of what is gone are kept, and the history names it.
     memory = ("ec2._tags", "stepfunctions.", "dynamodb.", "cloudformation.")
     everything = json.dumps({key: value for key, value in snapshot.services(world.layout).items() if not key.startswith(memory)})
