@@ -56,6 +56,8 @@ type world struct {
 	// by is who deletes the stack, there the names of the environment's stacks.
 	by    stack.Deletion
 	there []string
+	// broken is how long an invocation took that broke before there was any other.
+	broken time.Duration
 	// refuses is the starter role's or the machine's answer.
 	refuses error
 	// handsOver is Lambda's answer to a hand-over.
@@ -66,6 +68,7 @@ type world struct {
 	// starts makes an execution that is started.
 	starts func(n int) execution
 
+	begun    time.Time
 	started  []string
 	inputs   []string
 	payloads [][]byte
@@ -73,7 +76,12 @@ type world struct {
 	log      strings.Builder
 }
 
-func (w *world) DeletedBy(context.Context, string) (stack.Deletion, error) { return w.by, nil }
+func (w *world) DeletedBy(context.Context, string) (stack.Deletion, time.Time, error) {
+	if w.begun.IsZero() {
+		w.begun = time.Now().Add(-w.broken)
+	}
+	return w.by, w.begun, nil
+}
 
 func (w *world) Describe(_ context.Context, name string) (stack.Description, bool, error) {
 	for _, there := range w.there {
@@ -211,6 +219,14 @@ func TestDelete(t *testing.T) {
 			reason: "Lambda delivers late, and CloudFormation waits no longer for that", world: world{by: stack.ForeignDeletion, delay: 4 * time.Minute, starts: ends(90*time.Minute, "SUCCEEDED", "")},
 			started: []string{first}, invocations: 4, status: "FAILED", within: 50 * time.Minute, says: []string{"still being deleted by execution " + first},
 		},
+		"Repeated": {
+			reason: "the first invocation broke, and Lambda repeats it: CloudFormation's hour began before", world: world{by: stack.ForeignDeletion, broken: 16 * time.Minute, starts: ends(90*time.Minute, "SUCCEEDED", "")},
+			started: []string{first}, invocations: 4, status: "FAILED", within: 35 * time.Minute, says: []string{"still being deleted by execution " + first},
+		},
+		"Stale": {
+			reason: "the event of a deletion that has failed long ago is not this one's", world: world{by: stack.ForeignDeletion, broken: 61 * time.Minute, starts: ends(35*time.Minute, "SUCCEEDED", "")},
+			started: []string{first}, invocations: 4, status: "SUCCESS", within: 36 * time.Minute,
+		},
 		"TooLate": {
 			reason: "the end came before the next look", world: world{by: stack.ForeignDeletion, delay: 45 * time.Minute, starts: ends(50*time.Minute, "SUCCEEDED", "")},
 			started: []string{first}, invocations: 2, status: "SUCCESS", within: 56 * time.Minute,
@@ -332,7 +348,7 @@ func TestDeleteAgain(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := world{t: t, by: stack.ForeignDeletion, there: []string{"Network"}, executions: map[string]*execution{}, starts: tc.first}
 				w.run(event("Delete"))
-				w.payloads = nil
+				w.payloads, w.begun = nil, time.Time{}
 				again := event("Delete")
 				again["RequestId"] = "r-2"
 				w.run(again)

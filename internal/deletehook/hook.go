@@ -38,7 +38,7 @@ type Orchestrator func(ctx context.Context, roleARN, stateMachineARN string) (Ex
 
 // stacks are those of the account and region that the function runs in.
 type stacks interface {
-	DeletedBy(ctx context.Context, id string) (stack.Deletion, error)
+	DeletedBy(ctx context.Context, id string) (stack.Deletion, time.Time, error)
 	Describe(ctx context.Context, name string) (stack.Description, bool, error)
 }
 
@@ -80,7 +80,7 @@ type handover struct {
 	Invocation int `json:"invocation"`
 	// Execution is the deletion that is waited for.
 	Execution string `json:"execution"`
-	// Since is when the first of them began.
+	// Since is when the stack's deletion began, and CloudFormation's hour with it.
 	Since time.Time `json:"since,omitzero"`
 }
 
@@ -130,9 +130,6 @@ func (h *Hook) answer(ctx context.Context, r request) (customresource.Answer, er
 	answer := customresource.Answer{PhysicalResourceID: what.request.Key()}
 	if r.RequestType != customresource.Delete {
 		return answer, nil
-	}
-	if r.Handover.Since.IsZero() {
-		r.Handover.Since = time.Now().UTC()
 	}
 	err = h.remove(ctx, r, what)
 	h.options.Log.InfoContext(ctx, "deletion", "request", r.Event, "environment", what.names.Environment, "invocation", max(1, r.Handover.Invocation), "outcome", outcome(err))

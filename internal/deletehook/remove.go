@@ -33,6 +33,8 @@ const (
 	joins = 3
 	// patience is how often a call is made whose error time cures.
 	patience = 5
+	// hour is how long CloudFormation waits for an answer (aws-traps.md, row 2.1).
+	hour = time.Hour
 	// spare is kept of an invocation's time to hand over.
 	spare = 20 * time.Second
 )
@@ -42,19 +44,26 @@ const (
 // The resource's end is not always the environment's. CloudFormation asks for it too when a creation is
 // rolled back or an update is cleaned up. And the orchestrator's own deletion takes the stack away as
 // its last act: nothing else is left then, and to wait for that deletion would be to wait for oneself.
+//
+// The first invocation counts from the beginning of the stack's deletion, not from its own: Lambda repeats
+// one that broke, with the same event and some minutes later.
 func (h *Hook) remove(ctx context.Context, r request, what removal) error {
-	last := r.Handover.Since.Add(Patience)
-	end := h.end(ctx, last)
 	if r.Handover.Execution == "" {
 		var by stack.Deletion
 		err := patiently(ctx, func() (err error) {
-			by, err = h.options.Stacks.DeletedBy(ctx, r.StackID)
+			by, r.Handover.Since, err = h.options.Stacks.DeletedBy(ctx, r.StackID)
 			return err
 		})
 		if err != nil || by != stack.ForeignDeletion {
 			return err
 		}
+		if since := time.Since(r.Handover.Since); since < 0 || since > hour {
+			// An event of an earlier deletion: CloudFormation has given that one up.
+			r.Handover.Since = time.Now().UTC()
+		}
 	}
+	last := r.Handover.Since.Add(Patience)
+	end := h.end(ctx, last)
 	var orchestrator Executions
 	err := patiently(ctx, func() (err error) {
 		orchestrator, err = h.options.Orchestrator(ctx, what.StarterRoleARN, what.StateMachineARN)

@@ -53,35 +53,35 @@ const (
 	ForeignDeletion
 )
 
-// DeletedBy says whether the stack of that id is being deleted, and by whom. A resource of a stack is
-// deleted for other reasons too: when its creation is rolled back, or an update is cleaned up.
-func (e *Engine) DeletedBy(ctx context.Context, id string) (Deletion, error) {
+// DeletedBy says whether the stack of that id is being deleted, by whom, and since when. A resource of a
+// stack is deleted for other reasons too: when its creation is rolled back, or an update is cleaned up.
+func (e *Engine) DeletedBy(ctx context.Context, id string) (Deletion, time.Time, error) {
 	live, found, err := e.Describe(ctx, id)
 	if err != nil || !found || live.Status != types.StackStatusDeleteInProgress {
-		return NoDeletion, err
+		return NoDeletion, time.Time{}, err
 	}
 	return e.deletedBy(ctx, live)
 }
 
 // deletedBy reads from the stack's events who has started its deletion: newest first, the first event
 // that says so of the stack itself.
-func (e *Engine) deletedBy(ctx context.Context, live Description) (Deletion, error) {
+func (e *Engine) deletedBy(ctx context.Context, live Description) (Deletion, time.Time, error) {
 	input := &cloudformation.DescribeStackEventsInput{StackName: &live.StackID}
 	for {
 		out, err := e.api.DescribeStackEvents(ctx, input)
 		if err != nil {
-			return NoDeletion, classify(err, "cloudformation:DescribeStackEvents", live.StackID)
+			return NoDeletion, time.Time{}, classify(err, "cloudformation:DescribeStackEvents", live.StackID)
 		}
 		for _, event := range out.StackEvents {
 			if aws.ToString(event.PhysicalResourceId) == live.StackID && event.ResourceStatus == types.ResourceStatusDeleteInProgress {
 				if strings.HasPrefix(aws.ToString(event.ClientRequestToken), tokenPrefix+"-") {
-					return OwnDeletion, nil
+					return OwnDeletion, aws.ToTime(event.Timestamp), nil
 				}
-				return ForeignDeletion, nil
+				return ForeignDeletion, aws.ToTime(event.Timestamp), nil
 			}
 		}
 		if aws.ToString(out.NextToken) == "" {
-			return NoDeletion, fault.New(fault.Transient, "stack %s is being deleted, and no event of it says so", live.StackID)
+			return NoDeletion, time.Time{}, fault.New(fault.Transient, "stack %s is being deleted, and no event of it says so", live.StackID)
 		}
 		input = &cloudformation.DescribeStackEventsInput{StackName: &live.StackID, NextToken: out.NextToken}
 	}
@@ -182,7 +182,7 @@ func (d *deletion) yielded(ctx context.Context, live Description) (bool, error) 
 	if !d.yields || live.Status != types.StackStatusDeleteInProgress {
 		return false, nil
 	}
-	by, err := d.deletedBy(ctx, live)
+	by, _, err := d.deletedBy(ctx, live)
 	return by == ForeignDeletion, err
 }
 

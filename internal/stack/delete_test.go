@@ -193,9 +193,12 @@ func TestDeletionsOfOthers(t *testing.T) {
 	}
 	for n, tc := range cases {
 		t.Run(n, func(t *testing.T) {
-			by, err := tc.cloud.engine(t).DeletedBy(t.Context(), id)
+			by, since, err := tc.cloud.engine(t).DeletedBy(t.Context(), id)
 			if err != nil || by != tc.by {
 				t.Errorf("%s: deleted by %v (%v), want %v", tc.reason, by, err, tc.by)
+			}
+			if since.IsZero() == (by != stack.NoDeletion) {
+				t.Errorf("%s: since %s", tc.reason, since)
 			}
 			again := cloud{looks: tc.cloud.looks, pages: tc.cloud.pages}
 			r := removal()
