@@ -104,7 +104,7 @@ func (n network) users(ctx context.Context, group string) ([]types.NetworkInterf
 			return nil, err
 		}
 		for _, i := range out.NetworkInterfaces {
-			if slices.ContainsFunc(i.Groups, func(g types.GroupIdentifier) bool { return aws.ToString(g.GroupId) == group }) {
+			if inGroup(i, group) {
 				users = append(users, i)
 			}
 		}

@@ -294,7 +294,7 @@ func TestVanishedLoadBalancer(t *testing.T) {
 	}
 }
 
-func TestInVPC(t *testing.T) {
+func TestRemainsInVPC(t *testing.T) {
 	in := func(id, description string, status types.NetworkInterfaceStatus, more ...func(*types.NetworkInterface)) types.NetworkInterface {
 		i := types.NetworkInterface{NetworkInterfaceId: &id, VpcId: aws.String("vpc-1"), Description: &description, Status: status}
 		for _, f := range more {
@@ -309,7 +309,7 @@ func TestInVPC(t *testing.T) {
 		in("eni-6", "fargate", "in-use", byAWS), in("eni-7", "mine", "available"), in("eni-8", "AWS Lambda VPC ENI-orders-1", "in-use", byAWS),
 		in("eni-9", "aws-K8S-i-2", "available"),
 	}}}
-	got, err := n.inVPC(t.Context())
+	got, err := n.remains(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -343,6 +343,39 @@ func TestInVPC(t *testing.T) {
 		if waits := fault.CodeOf(tc.r.wait(tc.late, tc.unknown)) == fault.InProgress; waits != tc.waits {
 			t.Errorf("%s: waits %t", tc.reason, waits)
 		}
+	}
+}
+
+// The security groups of an environment in a VPC of others cannot go while Lambda's interfaces have them,
+// whoever has deleted the function (row 6.2). What has other groups is none of ours.
+func TestRemainsInVPCOfOthers(t *testing.T) {
+	with := func(id, description, group string) types.NetworkInterface {
+		return types.NetworkInterface{
+			NetworkInterfaceId: &id, VpcId: aws.String("vpc-9"), Description: &description, Status: "in-use", Groups: []types.GroupIdentifier{{GroupId: &group}},
+		}
+	}
+	all := []types.NetworkInterface{
+		with("eni-1", "AWS Lambda VPC ENI-EKS-ENV-opa-dev-kubectl-0c", "sg-kubectl"), with("eni-2", "Amazon EKS opa-dev-cluster", "sg-control"),
+		with("eni-3", "AWS Lambda VPC ENI-orders-1", "sg-kubectl"), with("eni-4", "", "sg-kubectl"), with("eni-5", "ELB app/orders/1", "sg-orders"),
+	}
+	n := network{cluster: "opa-dev-cluster", function: "EKS-ENV-opa-dev-kubectl", api: &filled{interfaces: all}}
+	got, err := n.remains(t.Context(), []string{"sg-control", "sg-kubectl"})
+	want := remains{
+		leaving: []string{"network interface eni-1 (AWS Lambda VPC ENI-EKS-ENV-opa-dev-kubectl-0c)", "network interface eni-2 (Amazon EKS opa-dev-cluster)"},
+		foreign: []string{"network interface eni-3 (AWS Lambda VPC ENI-orders-1)"}, unknown: []string{"network interface eni-4"},
+	}
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(remains{})); diff != "" || err != nil {
+		t.Errorf("(-want +got, %v):\n%s", err, diff)
+	}
+	refusal := got.refuse("", []string{"sg-control", "sg-kubectl"})
+	if f := fault.As(refusal); f.Code != fault.Conflict || !strings.Contains(f.Message, "sg-control and sg-kubectl") || !strings.Contains(f.Message, "eni-3") || strings.Contains(f.Message, "eni-1") {
+		t.Errorf("refuses with %v", refusal)
+	}
+	if got, err := n.remains(t.Context(), nil); err != nil || len(got.leaving)+len(got.foreign)+len(got.unknown) > 0 {
+		t.Errorf("without groups of its own it finds %v (%v)", got, err)
+	}
+	if err := (remains{leaving: []string{"eni-1"}}).refuse("", nil); err != nil {
+		t.Errorf("what goes by itself stops nothing: %v", err)
 	}
 }
 

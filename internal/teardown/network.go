@@ -121,7 +121,7 @@ func (n network) interfaces(ctx context.Context) ([]item, error) {
 	return items, nil
 }
 
-// remains are the network interfaces that are left in the environment's VPC.
+// remains are the network interfaces that are left of the environment, or in its way.
 type remains struct {
 	// leaving are those that AWS takes away by itself after what they were for is gone.
 	leaving []string
@@ -131,20 +131,25 @@ type remains struct {
 	foreign []string
 }
 
-// inVPC looks at what is left in the environment's VPC.
-func (n network) inVPC(ctx context.Context) (remains, error) {
+// remains looks at what is left in the environment's VPC. In a VPC of others only what has one of the
+// environment's security groups is looked at: AWS deletes no group that is in use.
+func (n network) remains(ctx context.Context, groups []string) (remains, error) {
 	var left remains
+	filter := n.inside()
 	if n.vpc == "" {
+		filter = types.Filter{Name: aws.String("group-id"), Values: groups}
+	}
+	if len(filter.Values) == 0 {
 		return left, nil
 	}
-	input := &ec2.DescribeNetworkInterfacesInput{Filters: []types.Filter{n.inside()}}
+	input := &ec2.DescribeNetworkInterfacesInput{Filters: []types.Filter{filter}}
 	for page := ec2.NewDescribeNetworkInterfacesPaginator(n.api, input); page.HasMorePages(); {
 		out, err := page.NextPage(ctx)
 		if err != nil {
-			return left, account.Classify(err, "list the network interfaces of VPC %s", n.vpc)
+			return left, account.Classify(err, "list the network interfaces of %s", strings.Join(filter.Values, ", "))
 		}
 		for _, i := range out.NetworkInterfaces {
-			if aws.ToString(i.VpcId) != n.vpc {
+			if n.vpc != "" && aws.ToString(i.VpcId) != n.vpc || n.vpc == "" && !inGroup(i, groups...) {
 				continue
 			}
 			switch what := interfaceText(i); {
@@ -158,6 +163,11 @@ func (n network) inVPC(ctx context.Context) (remains, error) {
 		}
 	}
 	return left, nil
+}
+
+// inGroup reports whether an interface has one of the security groups.
+func inGroup(i types.NetworkInterface, groups ...string) bool {
+	return slices.ContainsFunc(i.Groups, func(g types.GroupIdentifier) bool { return slices.Contains(groups, aws.ToString(g.GroupId)) })
 }
 
 // Descriptions that AWS gives to interfaces.

@@ -38,7 +38,9 @@ type SweepNetwork struct{ connector target.Connector }
 func NewSweepNetwork(c target.Connector) *SweepNetwork { return &SweepNetwork{connector: c} }
 
 // Run removes what the cluster and its nodes have left in the network, once they are gone, and waits
-// until the VPC is empty but for the environment's own stack.
+// until the VPC is empty but for the environment's own stack; in a VPC of others, until nothing uses the
+// security groups of that stack. CloudFormation waits for the interfaces of the kubectl function itself,
+// but not for those of one that somebody has deleted before.
 func (s *SweepNetwork) Run(ctx context.Context, in stage.Input) (*environment.Removal, error) {
 	t, err := target.Connect(ctx, s.connector, in)
 	if err != nil {
@@ -49,13 +51,18 @@ func (s *SweepNetwork) Run(ctx context.Context, in stage.Input) (*environment.Re
 	sweep := newSweep()
 	volumes := volumesToKeep(in.State.Drain)
 	finders := append(c.exposed(), c.network.interfaces, c.network.endpoints, c.network.groups, volumes.allowed(c.network.volumes))
+	ours, err := t.Stacks.Resources(ctx, in.State.Names.NetworkStack)
+	if err != nil {
+		return nil, err
+	}
+	groups := holdings{in.State.Names.NetworkStack: ours}.ids("AWS::EC2::SecurityGroup")
 	var left remains
 	err = stage.Poll(ctx, func(ctx context.Context) error {
 		err := sweep.run(ctx, finders...)
 		if err != nil && (!late || fault.CodeOf(err) != fault.InProgress) {
 			return err
 		}
-		if left, err = c.network.inVPC(ctx); err != nil {
+		if left, err = c.network.remains(ctx, groups); err != nil {
 			return err
 		}
 		return left.wait(late, time.Since(in.Entered) > unknownPatience)
@@ -63,9 +70,8 @@ func (s *SweepNetwork) Run(ctx context.Context, in stage.Input) (*environment.Re
 	if err != nil {
 		return nil, err
 	}
-	if foreign := append(left.foreign, left.unknown...); len(foreign) > 0 {
-		return nil, fault.New(fault.Conflict, "the environment's VPC %s holds what is not the environment's, and AWS deletes no VPC that is in use: %s", c.network.vpc, strings.Join(foreign, ", ")).
-			WithNext("remove it, or move it elsewhere, then start the same delete again: it goes on from here")
+	if err := left.refuse(c.network.vpc, groups); err != nil {
+		return nil, err
 	}
 	section := sweep.section()
 	section.Orphaned = append(section.Orphaned, volumes.orphaned...)
@@ -91,6 +97,20 @@ func (r remains) wait(late, lateForUnknown bool) error {
 		return nil
 	}
 	return fault.New(fault.InProgress, "AWS has not taken away %s yet", strings.Join(waiting[:min(len(waiting), 5)], ", "))
+}
+
+// refuse is the error about what does not go by itself.
+func (r remains) refuse(vpc string, groups []string) error {
+	foreign := strings.Join(slices.Concat(r.foreign, r.unknown), ", ")
+	switch {
+	case foreign == "":
+		return nil
+	case vpc == "":
+		return fault.New(fault.Conflict, "what is not the environment's uses its security groups %s, and AWS deletes no group that is in use: %s", strings.Join(groups, " and "), foreign).
+			WithNext("give it another security group, then start the same delete again: it goes on from here")
+	}
+	return fault.New(fault.Conflict, "the environment's VPC %s holds what is not the environment's, and AWS deletes no VPC that is in use: %s", vpc, foreign).
+		WithNext("remove it, or move it elsewhere, then start the same delete again: it goes on from here")
 }
 
 // untag takes from the subnets of an existing VPC what the environment has given them.
