@@ -1,4 +1,4 @@
-"""The examples that the other tests of this folder leave out, on both interpreters. Part of `make faults` only: a cluster each."""
+"""The examples that the other tests of this folder leave out, on both interpreters. Part of `make faults` only: a cluster each, so they come last."""
 
 from __future__ import annotations
 
