@@ -17,7 +17,11 @@ from localcloud.proxy import Answer, Delay, Proxy, Rule
 EXTENT = 3
 """Seconds that a machine is given where it times out."""
 
-STOPPED_AT = ("Preflight", "Lock", "Network", "Cluster", "Access", "Logging", "Register")
+STOPPED_AT = {
+    "apply": ("Preflight", "Lock", "Network", "Cluster", "Access", "Logging", "Register"),
+    "delete": ("Survey", "DeleteCluster", "SweepData"),
+}
+"""A removal is stopped on an environment that is not there."""
 
 
 def record(stage: Stage, request: Request, arn: str) -> dict[str, Any]:
@@ -72,10 +76,11 @@ def test_second_interpreter_times_out_as_well(undisturbed: dict[str, Execution],
         proxy.remove(rule)
 
 
-def test_execution_stopped_at_a_state_is_recorded_and_followed(undisturbed: dict[str, Execution], first: Stage, proxy: Proxy) -> None:
+@pytest.mark.parametrize("operation", STOPPED_AT)
+def test_execution_stopped_at_a_state_is_recorded_and_followed(undisturbed: dict[str, Execution], first: Stage, proxy: Proxy, operation: str) -> None:
     assert undisturbed
-    request = example("managed-nodes")
-    for state in STOPPED_AT:
+    request = example("managed-nodes", **({"name": "no-nodes", "operation": "delete"} if operation == "delete" else {}))
+    for state in STOPPED_AT[operation]:
         name = f"stopped-at-{state}"
         rule = Rule(of_state(state, name), Delay(1))
         proxy.add(rule)
@@ -92,7 +97,7 @@ def test_execution_stopped_at_a_state_is_recorded_and_followed(undisturbed: dict
         assert state == "Lock" or eventually(lambda: first.provider.holder(request) is None, "the lock's release")
         calls, _ = rule.seen, time.sleep(1.2)
         assert rule.seen == calls, f"{state} is called after the end"
-    first.run(request, "after-stops").succeeded()
+    first.run(request, f"after-stops-of-{operation}").succeeded()
     assert first.provider.holder(request) is None
 
 
