@@ -1,10 +1,7 @@
 package contract_test
 
 import (
-	"bytes"
 	"encoding/json"
-	"os"
-	"path/filepath"
 	"reflect"
 	"testing"
 
@@ -13,7 +10,7 @@ import (
 	"github.com/harmonix-eks/environment-provider/internal/stage"
 )
 
-const deleteSchema = "delete.schema.json"
+const deleteDocument described = "delete"
 
 // removed is the state document of a removal in which every stage is done, with something to say of
 // each kind if there was anything.
@@ -37,16 +34,9 @@ func removed(change environment.Change, r environment.Removal) stage.Input {
 // TestDeleteExample holds the documented result of a removal against the schema and the code that
 // writes it.
 func TestDeleteExample(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join(root, "docs", "delete.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := validate(t, deleteSchema, text); err != nil {
-		t.Error(err)
-	}
-	decodesTo[record.DeleteResult](t, text)
+	exampleIs[record.DeleteResult](t, deleteDocument)
 	var got record.DeleteResult
-	if err := json.Unmarshal(text, &got); err != nil {
+	if err := json.Unmarshal(deleteDocument.example(t), &got); err != nil {
 		t.Fatal(err)
 	}
 	all := removed(environment.Deleted, environment.Removal{}).State.Removals()
@@ -80,38 +70,17 @@ func TestDeleteResultOfAnExecution(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%s: %v", tc.reason, err)
 			}
-			text, err := json.Marshal(result)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := validate(t, deleteSchema, text); err != nil {
-				t.Errorf("%s: %v\n%s", tc.reason, err, text)
-			}
+			deleteDocument.takesJSON(t, tc.reason, result)
 		})
 	}
 }
 
 // TestDeleteResultRefused shows that the schema refuses what is not the result of a removal.
 func TestDeleteResultRefused(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join(root, "docs", "delete.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	cases := map[string]struct{ reason, from, to string }{
+	deleteDocument.refuses(t, map[string]forgery{
 		"Status":    {"a failure has no result", `"status": "SUCCEEDED"`, `"status": "FAILED"`},
 		"Operation": {"an apply has another result", `"operation": "delete"`, `"operation": "apply"`},
 		"Why":       {"what stays has a reason", `"why": "the reclaim`, `"because": "the reclaim`},
 		"Unknown":   {"a field that nobody described", `"changed": true`, `"changed": true, "more": 1`},
-	}
-	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			changed := bytes.Replace(text, []byte(tc.from), []byte(tc.to), 1)
-			if bytes.Equal(changed, text) {
-				t.Fatalf("docs/delete.json has no %s", tc.from)
-			}
-			if validate(t, deleteSchema, changed) == nil {
-				t.Errorf("%s: accepted", tc.reason)
-			}
-		})
-	}
+	})
 }

@@ -3,8 +3,6 @@ package contract_test
 import (
 	"context"
 	"encoding/json"
-	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -16,24 +14,17 @@ import (
 	"github.com/harmonix-eks/environment-provider/internal/record"
 )
 
-const failureSchema = "failure.schema.json"
+const failureDocument described = "failure"
 
 // TestFailureExample holds the documented failure record against the schema and the code that writes it.
 func TestFailureExample(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join(root, "docs", "failure.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := validate(t, failureSchema, text); err != nil {
-		t.Error(err)
-	}
-	decodesTo[record.Document](t, text)
+	exampleIs[record.Document](t, failureDocument)
 }
 
 // The schema's codes are those that there are.
 func TestFailureCodes(t *testing.T) {
 	var schema any
-	if err := json.Unmarshal(read(t, "statemachine/"+failureSchema), &schema); err != nil {
+	if err := json.Unmarshal(read(t, "statemachine/"+failureDocument.schema()), &schema); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(codes, list(at(schema, "definitions", "code", "enum"))); diff != "" {
@@ -74,9 +65,7 @@ func TestFailureOfAnExecution(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%s: %v", tc.reason, err)
 			}
-			if err := validate(t, failureSchema, []byte(outcome.Cause)); err != nil {
-				t.Errorf("%s: %v\n%s", tc.reason, err, outcome.Cause)
-			}
+			failureDocument.takes(t, tc.reason, []byte(outcome.Cause))
 		})
 	}
 }

@@ -1,36 +1,27 @@
 package contract_test
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
-	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/harmonix-eks/environment-provider/internal/environment"
 	"github.com/harmonix-eks/environment-provider/internal/record"
 	"github.com/harmonix-eks/environment-provider/internal/stage"
 )
 
+const resultDocument described = "result"
+
 // TestResultExample holds the documented result against the schema and the code that writes it.
 func TestResultExample(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join(root, "docs", "result.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	validResult(t, text)
-	decodesTo[record.Result](t, text)
+	exampleIs[record.Result](t, resultDocument)
 }
 
-// TestResultOfAnExecution holds what the Complete stage makes against the schema. The schema knows
-// no further properties, so a field that is new in the code has to be described there.
+// TestResultOfAnExecution holds what the Complete stage makes against the schema.
 func TestResultOfAnExecution(t *testing.T) {
 	cases := map[string]struct {
 		reason string
@@ -46,76 +37,19 @@ func TestResultOfAnExecution(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%s: %v", tc.reason, err)
 			}
-			text, err := json.Marshal(result)
-			if err != nil {
-				t.Fatal(err)
-			}
-			validResult(t, text)
+			resultDocument.takesJSON(t, tc.reason, result)
 		})
 	}
 }
 
 // TestResultRefused shows that the schema refuses what is not a result.
 func TestResultRefused(t *testing.T) {
-	cases := map[string]struct{ reason, from, to string }{
+	resultDocument.refuses(t, map[string]forgery{
 		"Status":  {"a failure has no result", `"status": "SUCCEEDED"`, `"status": "FAILED"`},
 		"Change":  {"three words only", `"change": "updated"`, `"change": "deleted"`},
 		"Unknown": {"a field that nobody described", `"changed": true`, `"changed": true, "more": 1`},
 		"Missing": {"every field is there", `"currency": "USD",`, ``},
-	}
-	text, err := os.ReadFile(filepath.Join(root, "docs", "result.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			changed := bytes.Replace(text, []byte(tc.from), []byte(tc.to), 1)
-			if bytes.Equal(changed, text) {
-				t.Fatalf("docs/result.json has no %s", tc.from)
-			}
-			if err := validateResult(t, changed); err == nil {
-				t.Errorf("%s: accepted", tc.reason)
-			}
-		})
-	}
-}
-
-func validResult(t *testing.T, text []byte) {
-	t.Helper()
-	if err := validateResult(t, text); err != nil {
-		t.Errorf("not a result by statemachine/result.schema.json: %v\n%s", err, text)
-	}
-}
-
-func validateResult(t *testing.T, text []byte) error {
-	t.Helper()
-	return validate(t, "result.schema.json", text)
-}
-
-// validate holds a document against a schema of statemachine/.
-func validate(t *testing.T, schemaFile string, text []byte) error {
-	t.Helper()
-	file, err := os.ReadFile(filepath.Join(root, "statemachine", schemaFile))
-	if err != nil {
-		t.Fatal(err)
-	}
-	description, err := jsonschema.UnmarshalJSON(bytes.NewReader(file))
-	if err != nil {
-		t.Fatal(err)
-	}
-	compiler := jsonschema.NewCompiler()
-	if err := compiler.AddResource(schemaFile, description); err != nil {
-		t.Fatal(err)
-	}
-	schema, err := compiler.Compile(schemaFile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return schema.Validate(value)
+	})
 }
 
 // deaf is a bus that nobody listens to.

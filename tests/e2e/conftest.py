@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import pathlib
-import sys
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 
 import pytest
 
-TESTS = pathlib.Path(__file__).resolve().parents[1]
-PATHS = [str(TESTS / "localcloud"), str(TESTS)]
-sys.path[:0] = [path for path in PATHS if path not in sys.path]
-# The local cloud and the demo's helpers start Python programs of these packages.
-os.environ["PYTHONPATH"] = os.pathsep.join(PATHS)
-
 from demo import deploy, given
-from demo.cloud import ROOT, Cloud
+from demo.cloud import Cloud
 from e2e import instance, slow
 from e2e.provider import Environment, Provider, Request, example
 from e2e.removal import LIVES, Life, beforehand, deletion, together
@@ -44,12 +36,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture(scope="session")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+def cloud(directory: pathlib.Path) -> Iterator[Cloud]:
     """A local cloud of this session's own, with the orchestrator and the environment role deployed."""
-    for needed in (ROOT / ".aws-sam" / "build" / "template.yaml", ROOT / ".local" / "bin" / "kubernetes"):
-        if not needed.exists():
-            pytest.exit(f"{needed.relative_to(ROOT)} is missing: run `make ready` first", returncode=2)
-    with instance.running(tmp_path_factory.mktemp("cloud")) as cloud:
+    with instance.running(directory) as cloud:
         deploy.everything(cloud)
         yield cloud
 
@@ -73,12 +62,6 @@ def begun_early(request: pytest.FixtureRequest) -> None:
 def provider(cloud: Cloud) -> Provider:
     """The orchestrator."""
     return Provider.of(cloud)
-
-
-@pytest.fixture(scope="session")
-def world(cloud: Cloud) -> World:
-    """What can be seen of both accounts."""
-    return World(cloud)
 
 
 @pytest.fixture(scope="session")

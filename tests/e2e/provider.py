@@ -13,6 +13,25 @@ from demo.cloud import ROOT, Cloud
 
 Request = dict[str, Any]
 
+STAGES = [
+    "Lock",
+    "Bootstrap",
+    "Network",
+    "Identity",
+    "Cluster",
+    "Egress",
+    "DeployKubectl",
+    "Access",
+    "Capacity",
+    "AddonRoles",
+    "Logging",
+    "ClusterDNS",
+    "LoadBalancer",
+    "Verify",
+    "Register",
+]
+"""The stages of an apply, in the order in which its result lists them."""
+
 _PATIENCE = 150.0
 
 

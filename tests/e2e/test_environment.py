@@ -11,26 +11,9 @@ import pytest
 from demo.cloud import Cloud
 from demo.cluster import Cluster
 from e2e.harmonix import Answer, Backend
-from e2e.provider import Environment, Provider, fill, fixture
+from e2e.provider import STAGES, Environment, Provider, fill, fixture
 from e2e.world import World
 
-STAGES = [
-    "Lock",
-    "Bootstrap",
-    "Network",
-    "Identity",
-    "Cluster",
-    "Egress",
-    "DeployKubectl",
-    "Access",
-    "Capacity",
-    "AddonRoles",
-    "Logging",
-    "ClusterDNS",
-    "LoadBalancer",
-    "Verify",
-    "Register",
-]
 STACKS = ("Network", "Identity", "Cluster", "Egress", "Kubectl", "Capacity", "AddonRoles", "Stack")
 OUTPUTS, PARAMETERS, ROLES, ACCESS = (fixture(name) for name in ("outputs", "parameters", "roles", "access"))
 

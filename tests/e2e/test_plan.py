@@ -10,25 +10,11 @@ from typing import Any
 import pytest
 
 from demo.cloud import Cloud
-from e2e.provider import Environment, Execution, Provider, Request, example
+from e2e.provider import STAGES, Environment, Execution, Provider, Request, example
 from e2e.world import World, eventually
 from localcloud import snapshot
 
-STAGES = [
-    "Bootstrap",
-    "Network",
-    "Identity",
-    "Cluster",
-    "Egress",
-    "DeployKubectl",
-    "Access",
-    "Capacity",
-    "AddonRoles",
-    "Logging",
-    "ClusterDNS",
-    "LoadBalancer",
-    "Register",
-]
+PLANNED = [stage for stage in STAGES if stage not in ("Lock", "Verify")]
 STACKS = {
     "Network": "Network",
     "Identity": "Identity",
@@ -143,7 +129,7 @@ def test_new_environment_is_added_whole(world: World, story: Story) -> None:
     result = story.new.result
     assert (result["status"], result["operation"], result["environment"]) == ("PLANNED", "plan", "opa-planned")
     assert (result["changes"], result["complete"]) == (True, True)
-    assert [stage["stage"] for stage in result["stages"]] == STAGES
+    assert [stage["stage"] for stage in result["stages"]] == PLANNED
     assert story.new.of("Bootstrap")["change"] == "unchanged"  # the examples have made it
     stacks = world.target("cloudformation")
     for stage, part in STACKS.items():
@@ -160,7 +146,7 @@ def test_new_environment_is_added_whole(world: World, story: Story) -> None:
     }
     assert ("added", "Helm release", "kube-system/aws-load-balancer-controller") in story.new.changes("LoadBalancer")
     assert ("added", "DaemonSet", "amazon-cloudwatch/fluent-bit") in story.new.changes("Logging")
-    assert result["summary"]["added"] == sum(len(story.new.changes(stage)) for stage in STAGES)
+    assert result["summary"]["added"] == sum(len(story.new.changes(stage)) for stage in PLANNED)
 
 
 def _added_later(story: Story, stage: str) -> set[str]:
@@ -185,7 +171,7 @@ def rest(world: World, provider: Provider, examples: dict[str, Environment]) -> 
 
 def test_unchanged_environments_have_nothing_to_change(rest: tuple[dict[str, Planned], Planned]) -> None:
     for name, planned in rest[0].items():
-        assert {stage["stage"]: stage["change"] for stage in planned.result["stages"]} == dict.fromkeys(STAGES, "unchanged"), name
+        assert {stage["stage"]: stage["change"] for stage in planned.result["stages"]} == dict.fromkeys(PLANNED, "unchanged"), name
         assert planned.result["summary"] == {"added": 0, "modified": 0, "replaced": 0, "removed": 0}
         assert planned.result["changes"] is False
         assert planned.differences == []
@@ -220,7 +206,7 @@ def test_table_is_for_people(story: Story) -> None:
 
 def test_apply_does_what_was_planned(story: Story) -> None:
     applied = {stage["stage"]: stage["change"] for stage in story.applied.result["stages"]}
-    assert {s["stage"]: s["change"] for s in story.changed.result["stages"]} == {stage: applied[stage] for stage in STAGES}
+    assert {s["stage"]: s["change"] for s in story.changed.result["stages"]} == {stage: applied[stage] for stage in PLANNED}
     for stage in STACKS:
         before, after = story.before[stage], story.after[stage]
         planned = {action: {n for a, _, n in story.changed.changes(stage) if a == action} for action in ("added", "replaced", "removed")}

@@ -7,26 +7,8 @@ import time
 
 import pytest
 
-from e2e.provider import Environment, Execution, Provider
+from e2e.provider import STAGES, Environment, Execution, Provider
 from e2e.world import World
-
-STAGES = [
-    "Lock",
-    "Bootstrap",
-    "Network",
-    "Identity",
-    "Cluster",
-    "Egress",
-    "DeployKubectl",
-    "Access",
-    "Capacity",
-    "AddonRoles",
-    "Logging",
-    "ClusterDNS",
-    "LoadBalancer",
-    "Verify",
-    "Register",
-]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -4,54 +4,34 @@ from __future__ import annotations
 
 import os
 import pathlib
-import sys
 from collections.abc import Iterator
 
 import pytest
 
-TESTS = pathlib.Path(__file__).resolve().parents[1]
-PATHS = [str(TESTS / "localcloud"), str(TESTS)]
-sys.path[:0] = [path for path in PATHS if path not in sys.path]
-os.environ["PYTHONPATH"] = os.pathsep.join(PATHS)
-
 from demo import deploy
-from demo.cloud import ROOT, Cloud
+from demo.cloud import Cloud
 from e2e import instance
 from e2e.provider import Execution, Provider
-from e2e.world import World
 from faults import examples
 from faults.scenario import Stage
-from localcloud.cloud import free_port
 from localcloud.engine import process
 from localcloud.layout import Layout
 from localcloud.proxy import Proxy
 
 collect_ignore = [] if os.environ.get("FAULTS") == "all" else ["test_more_examples.py"]
 
-WAIT_SCALE = 0.001
-"""Of the seconds between attempts."""
-
 
 @pytest.fixture(scope="session")
-def directory(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
-    """Where the local cloud keeps its files."""
-    return tmp_path_factory.mktemp("cloud")
-
-
-@pytest.fixture(scope="session")
-def port() -> int:
-    """Where the proxy listens, which the local cloud has to know before."""
-    return free_port()
+def needed(needed: list[pathlib.Path]) -> list[pathlib.Path]:
+    """The second interpreter besides."""
+    return [*needed, process.python()]
 
 
 @pytest.fixture(scope="session")
 def cloud(directory: pathlib.Path, port: int) -> Iterator[Cloud]:
     """A local cloud of this session's own, with the orchestrator and the environment role deployed."""
-    for needed in (ROOT / ".aws-sam" / "build" / "template.yaml", ROOT / ".local" / "bin" / "kubernetes", process.python()):
-        if not needed.exists():
-            pytest.exit(f"{needed.relative_to(ROOT)} is missing: run `make ready` first", returncode=2)
     with instance.running(directory, LOCALCLOUD_INVOKE_URL=f"http://127.0.0.1:{port}") as cloud:
-        examples.scale_waits(cloud, WAIT_SCALE)
+        examples.scale_waits(cloud)
         deploy.everything(cloud)
         yield cloud
 
@@ -65,12 +45,6 @@ def proxy(cloud: Cloud, directory: pathlib.Path, port: int) -> Iterator[Proxy]:
 
 
 @pytest.fixture(scope="session")
-def world(cloud: Cloud) -> World:
-    """What can be seen of both accounts."""
-    return World(cloud)
-
-
-@pytest.fixture(scope="session")
 def first(cloud: Cloud, proxy: Proxy) -> Stage:
     """The local cloud's own interpreter."""
     provider = Provider.of(cloud)
@@ -81,7 +55,7 @@ def first(cloud: Cloud, proxy: Proxy) -> Stage:
 def second(cloud: Cloud, proxy: Proxy, first: Stage, directory: pathlib.Path, port: int) -> Iterator[Stage]:
     """The second interpreter, with the machine as it was deployed."""
     deployed = first.client.describe_state_machine(stateMachineArn=first.machine)
-    with process.running(directory, port, WAIT_SCALE) as client:
+    with process.running(directory, port, examples.WAIT_SCALE) as client:
         copy = client.create_state_machine(name=deployed["name"], definition=deployed["definition"], roleArn=deployed["roleArn"])
         yield Stage(first.provider, proxy, client, copy["stateMachineArn"])
 

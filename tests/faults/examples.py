@@ -19,7 +19,11 @@ def requests() -> dict[str, Request]:
     return {name: json.loads((ROOT / "docs" / "examples" / f"{name}.json").read_text()) for name in EXAMPLES}
 
 
-def scale_waits(cloud: Cloud, scale: float) -> None:
+WAIT_SCALE = 0.001
+"""Of the seconds between attempts."""
+
+
+def scale_waits(cloud: Cloud, scale: float = WAIT_SCALE) -> None:
     """Shortens what the local cloud's interpreter waits between attempts."""
     body = json.dumps({"stepfunctions._SFN_WAIT_SCALE": scale}).encode()
     address = f"{cloud.settings['AWS_ENDPOINT_URL']}/_ministack/config"
