@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"helm.sh/helm/v3/pkg/chartutil"
 	helmrelease "helm.sh/helm/v3/pkg/release"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -16,12 +15,9 @@ import (
 func (c *Client) Plan(ctx context.Context, chart *Chart, wanted Release) ([]kube.Planned, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	if err := chartutil.ValidateReleaseName(wanted.Name); err != nil {
-		return nil, invalid("Release", "%q is not a release's name: %s", wanted.Name, err)
-	}
-	var err error
-	if wanted.Values, err = normal(wanted.Values); err != nil {
-		return nil, invalid("Values", "are no JSON object")
+	wanted, err := wanted.checked()
+	if err != nil {
+		return nil, err
 	}
 	o := &operation{Client: c, wanted: wanted, chart: chart}
 	if err := o.begin(ctx); err != nil {

@@ -52,6 +52,22 @@ type Release struct {
 // String implements fmt.Stringer.
 func (r Release) String() string { return "release " + r.Namespace + "/" + r.Name }
 
+// checked returns the release with values of the types that a revision's record is read back with.
+func (r Release) checked() (Release, error) {
+	if err := chartutil.ValidateReleaseName(r.Name); err != nil {
+		return r, invalid("Release", "%q is not a release's name: %s", r.Name, err)
+	}
+	text, err := json.Marshal(r.Values)
+	if err == nil {
+		r.Values = nil
+		err = json.Unmarshal(text, &r.Values)
+	}
+	if err != nil {
+		return r, invalid("Values", "are no JSON object")
+	}
+	return r, nil
+}
+
 // Options are the optional parts of a [Client].
 type Options struct {
 	// Patience bounds the repetitions of an action after errors that time cures; 2 min when zero.
@@ -87,12 +103,9 @@ func New(cluster *kube.Client, options Options) *Client {
 func (c *Client) Apply(ctx context.Context, chart *Chart, wanted Release) ([]kube.Result, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	if err := chartutil.ValidateReleaseName(wanted.Name); err != nil {
-		return nil, invalid("Release", "%q is not a release's name: %s", wanted.Name, err)
-	}
-	var err error
-	if wanted.Values, err = normal(wanted.Values); err != nil {
-		return nil, invalid("Values", "are no JSON object")
+	wanted, err := wanted.checked()
+	if err != nil {
+		return nil, err
 	}
 	o := &operation{Client: c, wanted: wanted, chart: chart, owner: newOwner(ctx)}
 	last, err := o.settled(ctx)
@@ -131,15 +144,4 @@ func limits(ctx context.Context, wanted Release) (timeout, limit time.Duration) 
 func roomAfter(ctx context.Context, pause time.Duration) bool {
 	deadline, ok := ctx.Deadline()
 	return !ok || time.Until(deadline)-pause > margin
-}
-
-// normal returns values of the types that a revision's record is read back with.
-func normal(values map[string]any) (map[string]any, error) {
-	text, err := json.Marshal(values)
-	if err != nil {
-		return nil, err
-	}
-	var made map[string]any
-	err = json.Unmarshal(text, &made)
-	return made, err
 }
