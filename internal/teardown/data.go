@@ -2,16 +2,12 @@ package teardown
 
 import (
 	"context"
-	"fmt"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
-	"github.com/aws/aws-sdk-go-v2/service/kms"
-	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 
 	"github.com/harmonix-eks/environment-provider/internal/account"
-	"github.com/harmonix-eks/environment-provider/internal/awsfault"
 	"github.com/harmonix-eks/environment-provider/internal/environment"
 )
 
@@ -64,44 +60,4 @@ func (l logs) groups(ctx context.Context) ([]item, error) {
 		}
 	}
 	return items, nil
-}
-
-// keyAPI is what the package needs of KMS.
-type keyAPI interface {
-	DescribeKey(context.Context, *kms.DescribeKeyInput, ...func(*kms.Options)) (*kms.DescribeKeyOutput, error)
-	ScheduleKeyDeletion(context.Context, *kms.ScheduleKeyDeletionInput, ...func(*kms.Options)) (*kms.ScheduleKeyDeletionOutput, error)
-}
-
-// pendingDays is for how long a key can still be brought back, the same as in the Identity template.
-const pendingDays = 8
-
-// retire schedules the deletion of keys and says when they will be gone: KMS deletes none at once
-// (aws-traps.md, row 6.9). The stack keeps the key of the cluster's secrets, so that a stack that is
-// deleted by hand takes no living cluster's key; here the cluster is gone. See also [retireSecrets].
-func retire(ctx context.Context, api keyAPI, keys []string) ([]environment.Leftover, bool, error) {
-	var kept []environment.Leftover
-	changed := false
-	for _, arn := range keys {
-		out, err := api.DescribeKey(ctx, &kms.DescribeKeyInput{KeyId: &arn})
-		if awsfault.Gone(err) {
-			continue
-		}
-		if err != nil {
-			return nil, false, account.Classify(err, "describe key %s", arn)
-		}
-		date := out.KeyMetadata.DeletionDate
-		if out.KeyMetadata.KeyState != types.KeyStatePendingDeletion {
-			scheduled, err := api.ScheduleKeyDeletion(ctx, &kms.ScheduleKeyDeletionInput{KeyId: &arn, PendingWindowInDays: aws.Int32(pendingDays)})
-			if err != nil {
-				return nil, false, account.Classify(err, "schedule the deletion of key %s", arn)
-			}
-			date, changed = scheduled.DeletionDate, true
-		}
-		why := "KMS deletes no key at once"
-		if date != nil {
-			why = fmt.Sprintf("KMS deletes it on %s; until then its deletion can be cancelled", date.UTC().Format("2006-01-02"))
-		}
-		kept = append(kept, environment.Leftover{What: "KMS key " + arn, Why: why})
-	}
-	return kept, changed, nil
 }

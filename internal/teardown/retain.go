@@ -53,9 +53,9 @@ func keptKeys(r environment.Request, survey *environment.Survey) (kept []environ
 	for _, arn := range survey.KeyARNs {
 		switch {
 		case r.Retains(environment.RetainKeys):
-			kept = append(kept, environment.Leftover{What: "KMS key " + arn, Why: "retain names keys"})
+			kept = append(kept, environment.Leftover{What: keyText(arn), Why: "retain names keys"})
 		case r.Retains(environment.RetainAuditTable) && arn == survey.AuditKeyARN:
-			kept = append(kept, environment.Leftover{What: "KMS key " + arn, Why: "the audit table that is kept is encrypted with it"})
+			kept = append(kept, environment.Leftover{What: keyText(arn), Why: "the audit table that is kept is encrypted with it"})
 		default:
 			rest = append(rest, arn)
 		}

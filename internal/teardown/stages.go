@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
+	tagging "github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi"
 
 	"github.com/harmonix-eks/environment-provider/internal/account"
 	"github.com/harmonix-eks/environment-provider/internal/awsfault"
@@ -173,7 +174,11 @@ func (s *SweepData) Run(ctx context.Context, in stage.Input) (*environment.Remov
 	if err != nil {
 		return nil, err
 	}
-	section.Kept = slices.Concat(section.Kept, table, logs, kept, keys)
+	earlier, err := earlierKeys(ctx, tagging.NewFromConfig(t.Config), kms.NewFromConfig(t.Config), in.State.Names, in.State.Survey.KeyARNs)
+	if err != nil {
+		return nil, err
+	}
+	section.Kept = slices.Concat(section.Kept, table, logs, kept, keys, earlier)
 	if changed {
 		section.Change = environment.Deleted
 	}

@@ -52,6 +52,7 @@ func called() []string {
 		"logs:DescribeLogGroups",
 		"servicequotas:GetAWSDefaultServiceQuota", "servicequotas:GetServiceQuota",
 		"ssm:GetParametersByPath",
+		"tag:GetResources",
 		"s3:GetObject", "s3:PutObject",
 	}
 }
@@ -75,7 +76,7 @@ func platformCalls() []string {
 
 // actionOf gives a call of the SDK its name in policies, where that is another one.
 func actionOf(service, operation string) string {
-	if name, other := map[string]string{"sfn": "states", "elb": "elasticloadbalancing", "elbv2": "elasticloadbalancing", "cloudwatchlogs": "logs", "eventbridge": "events"}[service]; other {
+	if name, other := map[string]string{"sfn": "states", "elb": "elasticloadbalancing", "elbv2": "elasticloadbalancing", "cloudwatchlogs": "logs", "eventbridge": "events", "tagging": "tag"}[service]; other {
 		service = name
 	}
 	switch action := service + ":" + operation; action {

@@ -83,6 +83,7 @@ STATEMENTS = {
     "RemoveVolumesByName": "the same, by the tag that the driver gives since 2026",
     "RemoveFromGuardDuty": "GuardDuty puts an endpoint and a group into the VPC by itself, and the VPC cannot be deleted with them",
     "RemoveLogGroups": "pods, EKS and Lambda make groups by themselves, also anew after their deletion",
+    "LookForKeys": "keys that an earlier removal has left are said to be there; only their tag tells of them",
     "RetireKeys": "the key of the cluster's secrets is kept by its stack; its deletion is scheduled when the cluster is gone",
     "AttachPolicies": "the bootstrap stack puts the service role together from policies; none but these can be attached to it",
     "Policies": "the bootstrap stack makes the service role's policies",
