@@ -23,7 +23,7 @@ func main() {
 	rt := stage.Load[config]()
 	options := bootstrap.Options{
 		PlatformAccount: rt.Config.PlatformAccount, DeleteHook: rt.Config.DeleteHook, StarterRoleARN: rt.Config.StarterRole,
-		Settle: time.Duration(rt.Config.SettleSeconds) * time.Second, Remains: teardown.Remains,
+		Settle: time.Duration(rt.Config.SettleSeconds) * time.Second, Leftovers: teardown.Leftovers,
 	}
 	stage.Start("Bootstrap", rt.Log, bootstrap.New(account.NewConnector(rt.AWS), lambda.NewFromConfig(rt.AWS), options).Run)
 }

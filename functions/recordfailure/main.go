@@ -25,5 +25,5 @@ func main() {
 	db := dynamodb.NewFromConfig(rt.AWS)
 	history, locks := record.NewHistory(db, rt.Config.Table), lock.NewTable(db, rt.Config.Table)
 	bus := record.NewBus(eventbridge.NewFromConfig(rt.AWS), rt.Config.EventBus, rt.Log)
-	stage.Start("RecordFailure", rt.Log, record.NewFailure(account.NewConnector(rt.AWS), teardown.Remains, history, locks, bus).Run)
+	stage.Start("RecordFailure", rt.Log, record.NewFailure(account.NewConnector(rt.AWS), teardown.Leftovers, history, locks, bus).Run)
 }

@@ -27,9 +27,9 @@ type Options struct {
 	// Settle is how long IAM is given to tell everyone of a service role that was made or changed:
 	// the stages after this one work with its permissions at once (aws-traps.md, row 1.48).
 	Settle time.Duration
-	// Remains lists what there is of an environment outside of its stacks.
-	Remains func(ctx context.Context, cfg aws.Config, n environment.Names) ([]string, error)
-	Now     func() time.Time
+	// Leftovers lists what there is of an environment outside of its stacks.
+	Leftovers func(ctx context.Context, cfg aws.Config, n environment.Names) ([]string, error)
+	Now       func() time.Time
 }
 
 // Stage is the Bootstrap stage.
@@ -98,7 +98,7 @@ func (s *Stage) before(ctx context.Context, stacks describer, cfg aws.Config, st
 			there = append(there, "stack "+name)
 		}
 	}
-	beside, err := s.options.Remains(ctx, cfg, state.Names)
+	beside, err := s.options.Leftovers(ctx, cfg, state.Names)
 	return append(there, beside...), err
 }
 

@@ -140,7 +140,7 @@ func TestBefore(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			s := New(nil, nil, Options{Remains: func(context.Context, aws.Config, environment.Names) ([]string, error) { return tc.beside, tc.err }})
+			s := New(nil, nil, Options{Leftovers: func(context.Context, aws.Config, environment.Names) ([]string, error) { return tc.beside, tc.err }})
 			got, err := s.before(t.Context(), tc.stacks, aws.Config{}, environment.State{Request: tc.request, Names: names})
 			if fault.CodeOf(err) != tc.code {
 				t.Fatalf("%s: got %v, want %q", tc.reason, err, tc.code)

@@ -28,8 +28,8 @@ type connector interface {
 	Connect(ctx context.Context, target account.Target) (aws.Config, error)
 }
 
-// Remains lists what there is of an environment outside of its stacks.
-type Remains func(ctx context.Context, cfg aws.Config, n environment.Names) ([]string, error)
+// Leftovers lists what there is of an environment outside of its stacks.
+type Leftovers func(ctx context.Context, cfg aws.Config, n environment.Names) ([]string, error)
 
 // restPatience is for how long stacks are given to come to rest, from the state's entry on: less than the
 // state's attempts last, since a failure that is not recorded helps nobody.
@@ -38,15 +38,15 @@ const restPatience = 50 * time.Minute
 // Failure is the RecordFailure stage.
 type Failure struct {
 	connector connector
-	remains   Remains
+	leftovers Leftovers
 	history   *History
 	locks     releaser
 	bus       *Bus
 }
 
 // NewFailure returns the stage.
-func NewFailure(c connector, r Remains, h *History, l releaser, b *Bus) *Failure {
-	return &Failure{connector: c, remains: r, history: h, locks: l, bus: b}
+func NewFailure(c connector, l Leftovers, h *History, r releaser, b *Bus) *Failure {
+	return &Failure{connector: c, leftovers: l, history: h, locks: r, bus: b}
 }
 
 // Run waits until no stack of the environment moves any more, records the failure, gives the lock
@@ -173,7 +173,7 @@ func (f *Failure) look(ctx context.Context, s environment.State, in FailureInput
 	}
 	var beside []string
 	if err == nil {
-		beside, err = f.remains(ctx, cfg, s.Names)
+		beside, err = f.leftovers(ctx, cfg, s.Names)
 	}
 	document.Exists = append(document.Exists, beside...)
 	switch {

@@ -208,8 +208,8 @@ func (a target) Do(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: code, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)), Request: r}, nil
 }
 
-// remains are the entries of a that are no stacks.
-func (a target) remains(context.Context, aws.Config, environment.Names) ([]string, error) {
+// leftovers are the entries of a that are no stacks.
+func (a target) leftovers(context.Context, aws.Config, environment.Names) ([]string, error) {
 	if text, fails := a["unseen"]; fails {
 		return nil, fault.New(fault.Code(text), "cannot list load balancers")
 	}
@@ -490,7 +490,7 @@ func TestFailure(t *testing.T) {
 				t.Fatal(err)
 			}
 			db, held, told := &table{}, &locks{}, &events{}
-			got, err := record.NewFailure(tc.target, tc.target.remains, record.NewHistory(db, "t"), held, told.bus()).Run(t.Context(), in)
+			got, err := record.NewFailure(tc.target, tc.target.leftovers, record.NewHistory(db, "t"), held, told.bus()).Run(t.Context(), in)
 			if code := fault.CodeOf(err); code != tc.code {
 				t.Fatalf("%s: got %q (%v), want %q", tc.reason, code, err, tc.code)
 			}
@@ -552,7 +552,7 @@ func TestFailureRecordedBefore(t *testing.T) {
 	}
 	const at = "222222222222/eu-west-1/opa-dev execution#2026-11-22T10:00:00Z#" + execution
 	db, held, told := &table{rows: map[string]map[string]string{at: {"document": "the whole story"}}}, &locks{}, &events{}
-	if _, err := record.NewFailure(target{}, target{}.remains, record.NewHistory(db, "t"), held, told.bus()).Run(t.Context(), in); err != nil {
+	if _, err := record.NewFailure(target{}, target{}.leftovers, record.NewHistory(db, "t"), held, told.bus()).Run(t.Context(), in); err != nil {
 		t.Fatal(err)
 	}
 	if db.rows[at]["document"] != "the whole story" || len(db.rows) != 1 {
@@ -574,7 +574,7 @@ func TestFailureRecordedByRuleTwice(t *testing.T) {
 		t.Fatal(err)
 	}
 	db, told := &table{}, &events{code: "ThrottlingException"}
-	stage := record.NewFailure(target{}, target{}.remains, record.NewHistory(db, "t"), &locks{}, told.bus())
+	stage := record.NewFailure(target{}, target{}.leftovers, record.NewHistory(db, "t"), &locks{}, told.bus())
 	if _, err := stage.Run(t.Context(), in); fault.CodeOf(err) != "Throttled" {
 		t.Fatalf("got %v, want the throttled event", err)
 	}
@@ -596,7 +596,7 @@ func TestOutcome(t *testing.T) {
 	if err := json.Unmarshal([]byte(`{"state": {"branches": [`+branch("Network")+`,`+branch("Identity")+`]}}`), &in); err != nil {
 		t.Fatal(err)
 	}
-	got, err := record.NewFailure(target{}, target{}.remains, record.NewHistory(&table{}, "t"), &locks{}, (&events{}).bus()).Run(t.Context(), in)
+	got, err := record.NewFailure(target{}, target{}.leftovers, record.NewHistory(&table{}, "t"), &locks{}, (&events{}).bus()).Run(t.Context(), in)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -629,7 +629,7 @@ func TestOutcomeOfALongList(t *testing.T) {
 		t.Fatal(err)
 	}
 	db := &table{}
-	got, err := record.NewFailure(a, a.remains, record.NewHistory(db, "t"), &locks{}, (&events{}).bus()).Run(t.Context(), in)
+	got, err := record.NewFailure(a, a.leftovers, record.NewHistory(db, "t"), &locks{}, (&events{}).bus()).Run(t.Context(), in)
 	if err != nil {
 		t.Fatal(err)
 	}

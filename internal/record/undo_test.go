@@ -35,7 +35,7 @@ func record1(t *testing.T, a target, text string) (*record.Outcome, record.Docum
 		t.Fatal(err)
 	}
 	db, held, told := &table{}, &locks{}, &events{}
-	got, err := record.NewFailure(a, a.remains, record.NewHistory(db, "t"), held, told.bus()).Run(t.Context(), in)
+	got, err := record.NewFailure(a, a.leftovers, record.NewHistory(db, "t"), held, told.bus()).Run(t.Context(), in)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -249,10 +249,3 @@ func (b balancers) protected(ctx context.Context) ([]string, error) {
 const deletionProtection = "deletion_protection.enabled"
 
 func balancerText(arn string) string { return "load balancer " + arn }
-
-// ofCluster reports whether tags are those of the cluster's controllers: the load balancer controller,
-// EKS, and the controllers in Kubernetes itself (kubectl-protocol.md, section 4.9).
-func ofCluster(cluster string, tags map[string]string) bool {
-	return tags["elbv2.k8s.aws/cluster"] == cluster || tags["aws:eks:cluster-name"] == cluster ||
-		tags["cluster.k8s.amazonaws.com/name"] == cluster || tags["kubernetes.io/cluster/"+cluster] == "owned"
-}

@@ -51,9 +51,9 @@ func (d *Drain) Run(ctx context.Context, in stage.Input) (*environment.Drain, er
 		return nil, err
 	}
 	s := newSweep()
-	inside := clusterOf(t.Config, names, survey)
+	inside := drainerOf(t.Config, names, survey)
 	done := reach != ""
-	c := cloudOf(t.Config, names, survey)
+	outside := inventoryOf(t.Config, names, survey)
 	err = stage.Poll(ctx, func(ctx context.Context) error {
 		if !done {
 			if reach, err = inside.attempt(ctx, late()); err != nil {
@@ -61,7 +61,7 @@ func (d *Drain) Run(ctx context.Context, in stage.Input) (*environment.Drain, er
 			}
 			done = true
 		}
-		if err := s.run(ctx, c.exposed()...); !late() || fault.CodeOf(err) != fault.InProgress {
+		if err := s.run(ctx, outside.exposed()...); !late() || fault.CodeOf(err) != fault.InProgress {
 			return err
 		}
 		return nil
@@ -90,9 +90,9 @@ func (d *Drain) Run(ctx context.Context, in stage.Input) (*environment.Drain, er
 	return section, nil
 }
 
-// clusterOf is the environment's cluster, as its kubectl function sees it.
-func clusterOf(cfg aws.Config, n environment.Names, survey *environment.Survey) *cluster {
-	return &cluster{api: client.New(lambda.NewFromConfig(cfg), n.KubectlFunction, n.Cluster, survey.ClusterAdminRoleARN)}
+// drainerOf drains the environment's cluster through its kubectl function.
+func drainerOf(cfg aws.Config, n environment.Names, survey *environment.Survey) *drainer {
+	return &drainer{api: client.New(lambda.NewFromConfig(cfg), n.KubectlFunction, n.Cluster, survey.ClusterAdminRoleARN)}
 }
 
 const (

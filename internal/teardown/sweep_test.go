@@ -2,7 +2,6 @@ package teardown
 
 import (
 	"context"
-	"strings"
 	"testing"
 
 	"github.com/aws/smithy-go"
@@ -11,6 +10,20 @@ import (
 	"github.com/harmonix-eks/environment-provider/internal/environment"
 	"github.com/harmonix-eks/environment-provider/internal/fault"
 )
+
+// A refusal is reported at once; it is no fault of the network.
+func TestSweepRefusal(t *testing.T) {
+	s := newSweep()
+	find := func(context.Context) ([]item, error) {
+		return []item{{what: "group", remove: func(context.Context) error { return refusal{"a rule names it"} }}}, nil
+	}
+	if err := s.run(t.Context(), find); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]environment.Leftover{{What: "group", Why: "a rule names it"}}, s.section().Orphaned); diff != "" {
+		t.Errorf("orphaned (-want +got):\n%s", diff)
+	}
+}
 
 // thing is a resource that answers deletions in the order given, nil meaning that it is gone then.
 type thing struct {
@@ -108,85 +121,6 @@ func TestSweep(t *testing.T) {
 						t.Errorf("%s: %s was asked %d times to go", tc.reason, thing.name, thing.asked)
 					}
 				}
-			}
-		})
-	}
-}
-
-// The tags are those of kubectl-protocol.md, section 4.9.
-func TestOfCluster(t *testing.T) {
-	cases := map[string]struct {
-		reason string
-		tags   map[string]string
-		want   bool
-	}{
-		"Controller":   {"the load balancer controller's", map[string]string{"elbv2.k8s.aws/cluster": "opa-dev-cluster"}, true},
-		"InTree":       {"Kubernetes' own controllers'", map[string]string{"kubernetes.io/cluster/opa-dev-cluster": "owned"}, true},
-		"CNI":          {"the VPC CNI's", map[string]string{"cluster.k8s.amazonaws.com/name": "opa-dev-cluster"}, true},
-		"EKS":          {"the group of the cluster itself", map[string]string{"aws:eks:cluster-name": "opa-dev-cluster"}, true},
-		"Shared":       {"what a cluster merely uses is not its", map[string]string{"kubernetes.io/cluster/opa-dev-cluster": "shared"}, false},
-		"OtherCluster": {"another's", map[string]string{"elbv2.k8s.aws/cluster": "opa-dev2-cluster", "kubernetes.io/cluster/opa-dev2-cluster": "owned"}, false},
-		"Untagged":     {"somebody's", nil, false},
-	}
-	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			if got := ofCluster("opa-dev-cluster", tc.tags); got != tc.want {
-				t.Errorf("%s: got %t", tc.reason, got)
-			}
-		})
-	}
-}
-
-// A volume is data: it goes only if Kubernetes was told to delete it.
-func TestVolumesToKeep(t *testing.T) {
-	drained := &environment.Drain{Reached: true, Volumes: []environment.PersistentVolume{{Name: "a", VolumeID: "vol-a"}, {Name: "b", VolumeID: "vol-b"}}}
-	drained.Kept = []environment.Leftover{{What: "volume vol-b", Why: "its reclaim policy is Retain"}}
-	cases := map[string]struct {
-		reason   string
-		drain    *environment.Drain
-		found    []string
-		orphaned []string
-	}{
-		"Asked": {
-			reason: "what a PersistentVolume lets go goes, unless another keeps it; what none speaks of may be somebody's whose PersistentVolume is gone",
-			drain:  drained, found: []string{"volume vol-a"}, orphaned: []string{"volume vol-c"},
-		},
-		"None": {
-			reason: "a cluster without PersistentVolumes lets nothing go",
-			drain:  &environment.Drain{Reached: true}, orphaned: []string{"volume vol-a", "volume vol-b", "volume vol-c"},
-		},
-		"Broke off": {
-			reason: "what it noted before it lost the cluster is not all",
-			drain:  &environment.Drain{Volumes: drained.Volumes}, orphaned: []string{"volume vol-a", "volume vol-b", "volume vol-c"},
-		},
-		"No drain": {reason: "there was no such stage", orphaned: []string{"volume vol-a", "volume vol-b", "volume vol-c"}},
-	}
-	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			k := volumesToKeep(tc.drain)
-			find := k.allowed(finderOf(&thing{name: "volume vol-a"}, &thing{name: "volume vol-b"}, &thing{name: "volume vol-c"}))
-			var got, orphaned []string
-			for range 2 { // a sweep looks again, and that is no reason to say it twice
-				items, err := find(t.Context())
-				if err != nil {
-					t.Fatal(err)
-				}
-				got = nil
-				for _, i := range items {
-					got = append(got, i.what)
-				}
-			}
-			for _, l := range k.orphaned {
-				orphaned = append(orphaned, l.What)
-				if !strings.HasSuffix(l.Why, "; if nobody needs it: aws ec2 delete-volume --volume-id "+strings.TrimPrefix(l.What, "volume ")) {
-					t.Errorf("%s: %s is orphaned without the way out: %s", tc.reason, l.What, l.Why)
-				}
-			}
-			if diff := cmp.Diff(tc.found, got); diff != "" {
-				t.Errorf("%s: removed (-want +got):\n%s", tc.reason, diff)
-			}
-			if diff := cmp.Diff(tc.orphaned, orphaned); diff != "" {
-				t.Errorf("%s: orphaned (-want +got):\n%s", tc.reason, diff)
 			}
 		})
 	}

@@ -19,8 +19,8 @@ type kubernetes interface {
 	Mark(ctx context.Context, objects ...client.Object) error
 }
 
-// cluster is what was done in the cluster.
-type cluster struct {
+// drainer deletes the objects in a cluster that hold on to something outside of it, and remembers them.
+type drainer struct {
 	api     kubernetes
 	removed []string
 	kept    []environment.Leftover
@@ -62,27 +62,27 @@ func (w waiting) because() string {
 // That an object's deletion is refused, by an admission webhook for example, is no such reason. It is the
 // error when nothing else is left to wait for: the cluster, and with it all that could delete what the
 // object stands for, is still there.
-func (c *cluster) attempt(ctx context.Context, late bool) (why string, err error) {
-	c.left, c.refused = nil, nil
-	err = c.drain(ctx)
+func (d *drainer) attempt(ctx context.Context, late bool) (why string, err error) {
+	d.left, d.refused = nil, nil
+	err = d.drain(ctx)
 	switch {
 	case err == nil:
 		return "", nil
-	case c.refused != nil && !fault.CodeOf(c.refused).Retried() && (late || c.onlyRefused() && fault.CodeOf(c.refused) != fault.Conflict):
-		return "", undeletable(c.refused)
-	case late && len(c.left) > 0:
+	case d.refused != nil && !fault.CodeOf(d.refused).Retried() && (late || d.onlyRefused() && fault.CodeOf(d.refused) != fault.Conflict):
+		return "", undeletable(d.refused)
+	case late && len(d.left) > 0:
 		return "", nil
 	case !late && fault.CodeOf(err).Retried() && !errors.Is(err, client.ErrNoFunction):
 		// Time may cure it, for as long as this stage waits.
 		return "", fault.Wrap(fault.InProgress, err, "the cluster is not drained yet")
 	}
-	c.left = nil
+	d.left = nil
 	return fault.As(err).Message, nil
 }
 
 // onlyRefused reports whether nothing that is left was accepted for deletion.
-func (c *cluster) onlyRefused() bool {
-	return !slices.ContainsFunc(c.left, func(w waiting) bool { return !w.refused })
+func (d *drainer) onlyRefused() bool {
+	return !slices.ContainsFunc(d.left, func(w waiting) bool { return !w.refused })
 }
 
 // undeletable is the error about objects whose deletion is refused.
@@ -96,59 +96,59 @@ func undeletable(err error) error {
 }
 
 // gone are the objects that were deleted and are not there any more.
-func (c *cluster) gone() []string {
-	return slices.DeleteFunc(slices.Clone(c.removed), func(text string) bool {
-		return slices.ContainsFunc(c.left, func(w waiting) bool { return w.text == text })
+func (d *drainer) gone() []string {
+	return slices.DeleteFunc(slices.Clone(d.removed), func(text string) bool {
+		return slices.ContainsFunc(d.left, func(w waiting) bool { return w.text == text })
 	})
 }
 
 // drain deletes the objects and answers [fault.InProgress] until they are gone.
-func (c *cluster) drain(ctx context.Context) error {
-	if err := c.keep(ctx); err != nil {
+func (d *drainer) drain(ctx context.Context) error {
+	if err := d.keep(ctx); err != nil {
 		return err
 	}
 	// What has no finalizer is gone at the second look.
 	for range 2 {
 		var left []waiting
-		c.refused = nil
-		for _, step := range []func(context.Context) ([]waiting, error){c.exposed, c.claims, c.provisioned} {
+		d.refused = nil
+		for _, step := range []func(context.Context) ([]waiting, error){d.exposed, d.claims, d.provisioned} {
 			more, err := step(ctx)
 			if err != nil {
 				return err
 			}
 			left = append(left, more...)
 		}
-		if c.left = left; len(left) == 0 {
+		if d.left = left; len(left) == 0 {
 			return nil
 		}
 	}
 	var shown []string
-	for _, w := range c.left[:min(len(c.left), 5)] {
+	for _, w := range d.left[:min(len(d.left), 5)] {
 		shown = append(shown, w.String())
 	}
-	return fault.New(fault.InProgress, "%d objects in the cluster are still being deleted: %s", len(c.left), strings.Join(shown, ", "))
+	return fault.New(fault.InProgress, "%d objects in the cluster are still being deleted: %s", len(d.left), strings.Join(shown, ", "))
 }
 
 // keep notes the volumes that Kubernetes was told to keep, and those that it is to delete.
-func (c *cluster) keep(ctx context.Context) error {
-	volumes, err := c.list(ctx, "persistentvolumes")
+func (d *drainer) keep(ctx context.Context) error {
+	volumes, err := d.list(ctx, "persistentvolumes")
 	if err != nil {
 		return err
 	}
-	c.kept = nil
+	d.kept = nil
 	for _, v := range volumes {
 		handle := v.volume()
 		switch {
 		case handle == "":
 		case v.Spec.PersistentVolumeReclaimPolicy == "Retain":
-			c.kept = append(c.kept, environment.Leftover{
+			d.kept = append(d.kept, environment.Leftover{
 				What: volumeText(handle),
 				Why:  "the reclaim policy of PersistentVolume " + v.Metadata.Name + " is Retain",
 			})
 		case v.provisionedBy(ebsDriver, ebsInTree):
 			volume := environment.PersistentVolume{Name: v.Metadata.Name, VolumeID: handle}
-			if !slices.Contains(c.volumes, volume) {
-				c.volumes = append(c.volumes, volume)
+			if !slices.Contains(d.volumes, volume) {
+				d.volumes = append(d.volumes, volume)
 			}
 		}
 	}
@@ -157,8 +157,8 @@ func (c *cluster) keep(ctx context.Context) error {
 
 // provisioned waits for the volumes whose claims are gone: their drivers delete what they stand for, and
 // have to be alive for that (aws-traps.md, row 6.12). One that was made by hand waits for nobody.
-func (c *cluster) provisioned(ctx context.Context) ([]waiting, error) {
-	volumes, err := c.list(ctx, "persistentvolumes")
+func (d *drainer) provisioned(ctx context.Context) ([]waiting, error) {
+	volumes, err := d.list(ctx, "persistentvolumes")
 	if err != nil {
 		return nil, err
 	}
@@ -172,21 +172,21 @@ func (c *cluster) provisioned(ctx context.Context) ([]waiting, error) {
 }
 
 // exposed removes what load balancers were made for.
-func (c *cluster) exposed(ctx context.Context) ([]waiting, error) {
-	objects, err := c.balanced(ctx)
+func (d *drainer) exposed(ctx context.Context) ([]waiting, error) {
+	objects, err := d.balanced(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return c.remove(ctx, objects)
+	return d.remove(ctx, objects)
 }
 
 // balanced are the objects that load balancers are made for.
-func (c *cluster) balanced(ctx context.Context) ([]object, error) {
-	ingresses, err := c.list(ctx, "ingresses.networking.k8s.io")
+func (d *drainer) balanced(ctx context.Context) ([]object, error) {
+	ingresses, err := d.list(ctx, "ingresses.networking.k8s.io")
 	if err != nil {
 		return nil, err
 	}
-	services, err := c.list(ctx, "services")
+	services, err := d.list(ctx, "services")
 	if err != nil {
 		return nil, err
 	}
@@ -195,23 +195,23 @@ func (c *cluster) balanced(ctx context.Context) ([]object, error) {
 }
 
 // claims removes the claims of volumes, and what uses them.
-func (c *cluster) claims(ctx context.Context) ([]waiting, error) {
-	claims, users, err := c.claimed(ctx)
+func (d *drainer) claims(ctx context.Context) ([]waiting, error) {
+	claims, users, err := d.claimed(ctx)
 	if err != nil || len(claims) == 0 {
 		return nil, err
 	}
-	left, err := c.remove(ctx, claims)
+	left, err := d.remove(ctx, claims)
 	if err != nil {
 		return nil, err
 	}
-	_, err = c.remove(ctx, users)
+	_, err = d.remove(ctx, users)
 	return left, err
 }
 
 // claimed are the claims of volumes, and what uses them: a claim stays for as long as a pod mounts it,
 // and a StatefulSet makes its pods and claims anew.
-func (c *cluster) claimed(ctx context.Context) (claims, users []object, err error) {
-	claims, err = c.list(ctx, "persistentvolumeclaims")
+func (d *drainer) claimed(ctx context.Context) (claims, users []object, err error) {
+	claims, err = d.list(ctx, "persistentvolumeclaims")
 	if err != nil || len(claims) == 0 {
 		return nil, nil, err
 	}
@@ -219,13 +219,13 @@ func (c *cluster) claimed(ctx context.Context) (claims, users []object, err erro
 	for _, claim := range claims {
 		namespaces[claim.Metadata.Namespace] = true
 	}
-	users, err = c.list(ctx, "statefulsets.apps")
+	users, err = d.list(ctx, "statefulsets.apps")
 	if err != nil {
 		return nil, nil, err
 	}
 	users = slices.DeleteFunc(users, func(o object) bool { return !namespaces[o.Metadata.Namespace] })
 	for _, namespace := range slices.Sorted(maps.Keys(namespaces)) {
-		pods, err := c.api.List(ctx, "pods", namespace)
+		pods, err := d.api.List(ctx, "pods", namespace)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -239,12 +239,12 @@ func (c *cluster) claimed(ctx context.Context) (claims, users []object, err erro
 }
 
 // objects names what drain would delete.
-func (c *cluster) objects(ctx context.Context) ([]string, error) {
-	balanced, err := c.balanced(ctx)
+func (d *drainer) objects(ctx context.Context) ([]string, error) {
+	balanced, err := d.balanced(ctx)
 	if err != nil {
 		return nil, err
 	}
-	claims, users, err := c.claimed(ctx)
+	claims, users, err := d.claimed(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -255,8 +255,8 @@ func (c *cluster) objects(ctx context.Context) ([]string, error) {
 	return texts, nil
 }
 
-func (c *cluster) list(ctx context.Context, resource string) ([]object, error) {
-	items, err := c.api.ListAll(ctx, resource)
+func (d *drainer) list(ctx context.Context, resource string) ([]object, error) {
+	items, err := d.api.ListAll(ctx, resource)
 	if err != nil {
 		return nil, err
 	}
@@ -266,7 +266,7 @@ func (c *cluster) list(ctx context.Context, resource string) ([]object, error) {
 // remove marks the objects for deletion and names them with what they wait for. The function goes on
 // after one whose deletion is refused, and so do the steps after this one. It is asked right after it
 // has listed the objects: an error is about them.
-func (c *cluster) remove(ctx context.Context, objects []object) (left []waiting, err error) {
+func (d *drainer) remove(ctx context.Context, objects []object) (left []waiting, err error) {
 	var mark []client.Object
 	for _, o := range objects {
 		if o.Metadata.DeletionTimestamp == "" {
@@ -276,12 +276,12 @@ func (c *cluster) remove(ctx context.Context, objects []object) (left []waiting,
 			})
 		}
 		// One that an earlier call has marked is this deletion's, too.
-		if !slices.Contains(c.removed, o.String()) {
-			c.removed = append(c.removed, o.String())
+		if !slices.Contains(d.removed, o.String()) {
+			d.removed = append(d.removed, o.String())
 		}
 	}
 	if len(mark) > 0 {
-		err = c.api.Mark(ctx, mark...)
+		err = d.api.Mark(ctx, mark...)
 	}
 	if errors.Is(err, client.ErrNoFunction) {
 		return nil, err
@@ -292,8 +292,8 @@ func (c *cluster) remove(ctx context.Context, objects []object) (left []waiting,
 			refused: err != nil && o.Metadata.DeletionTimestamp == "",
 		})
 	}
-	if err != nil && (c.refused == nil || fault.CodeOf(c.refused).Retried()) {
-		c.refused = err
+	if err != nil && (d.refused == nil || fault.CodeOf(d.refused).Retried()) {
+		d.refused = err
 	}
 	return left, nil
 }

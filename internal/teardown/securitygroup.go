@@ -181,3 +181,16 @@ func about(rules []types.IpPermission, group string) []types.IpPermission {
 	}
 	return part
 }
+
+// groupFilters find security groups, one call each: EC2 joins filters by AND.
+func (n network) groupFilters() [][]types.Filter {
+	filters := [][]types.Filter{
+		{tag("elbv2.k8s.aws/cluster", n.cluster)},
+		{tag("aws:eks:cluster-name", n.cluster)},
+		{tag("kubernetes.io/cluster/"+n.cluster, "owned")},
+	}
+	if n.vpc != "" {
+		filters = append(filters, []types.Filter{tag(managedByGuardDuty, "true"), n.inside()})
+	}
+	return filters
+}

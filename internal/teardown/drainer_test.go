@@ -124,7 +124,7 @@ func TestAttempt(t *testing.T) {
 			for kind, all := range tc.objects {
 				objects[kind] = slices.Clone(all)
 			}
-			c := &cluster{api: &api{objects: objects, err: tc.err, deny: map[string]error{"denied": tc.deny}}}
+			c := &drainer{api: &api{objects: objects, err: tc.err, deny: map[string]error{"denied": tc.deny}}}
 			why, err := c.attempt(t.Context(), tc.late)
 			if code := fault.CodeOf(err); code != tc.code || why != tc.why {
 				t.Errorf("%s: got %q (%v), why %q", tc.reason, code, err, why)
@@ -157,7 +157,7 @@ func TestObjects(t *testing.T) {
 		"statefulsets.apps":           {objectOf("StatefulSet shop/db", nil)},
 		"pods":                        {objectOf("Pod shop/db-0", claim)},
 	}
-	seen, drained := &cluster{api: &api{objects: objects}}, &api{objects: objects}
+	seen, drained := &drainer{api: &api{objects: objects}}, &api{objects: objects}
 	got, err := seen.objects(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -165,13 +165,13 @@ func TestObjects(t *testing.T) {
 	if len(seen.removed) != 0 || len(objects["services"]) != 2 {
 		t.Errorf("a look has removed %v", seen.removed)
 	}
-	if err := (&cluster{api: drained}).drain(t.Context()); err != nil {
+	if err := (&drainer{api: drained}).drain(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(drained.deleted, got); diff != "" {
 		t.Errorf("seen before and deleted then (-deleted +seen):\n%s", diff)
 	}
-	if _, err := (&cluster{api: &api{err: fault.New(fault.Transient, "no answer")}}).objects(t.Context()); err == nil {
+	if _, err := (&drainer{api: &api{err: fault.New(fault.Transient, "no answer")}}).objects(t.Context()); err == nil {
 		t.Error("a cluster that does not answer has no objects")
 	}
 }
@@ -254,7 +254,7 @@ func TestDrainCluster(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			a := &api{objects: tc.objects}
-			c := &cluster{api: a}
+			c := &drainer{api: a}
 			err := c.drain(t.Context())
 			if code := fault.CodeOf(err); code != tc.code || err != nil && !strings.Contains(err.Error(), tc.message) {
 				t.Errorf("%s: got %q (%v), want %q %s", tc.reason, code, err, tc.code, tc.message)
