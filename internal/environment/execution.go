@@ -40,3 +40,20 @@ func (e Execution) StateMachineARN() string {
 	machine := strings.Replace(e.ARN, ":execution:", ":stateMachine:", 1)
 	return machine[:max(0, strings.LastIndex(machine, ":"))]
 }
+
+// Ending is how an execution has ended, and what it was about: every document of its end begins so.
+type Ending struct {
+	Status string `json:"status"`
+	// Operation and what follows it are absent where the request could not be read.
+	Operation   string `json:"operation,omitempty"`
+	Environment string `json:"environment,omitempty"`
+	AccountID   string `json:"awsAccountID,omitempty"`
+	Region      string `json:"awsRegion,omitempty"`
+}
+
+// Ending is that of the state's execution.
+func (s State) Ending(status string) Ending {
+	return Ending{
+		Status: status, Operation: s.Request.Operation, Environment: s.Names.Environment, AccountID: s.Request.AccountID, Region: s.Request.Region,
+	}
+}

@@ -15,11 +15,7 @@ import (
 
 // Result is the output of an execution of the operation plan.
 type Result struct {
-	Status      string `json:"status"`
-	Operation   string `json:"operation"`
-	Environment string `json:"environment"`
-	AccountID   string `json:"awsAccountID"`
-	Region      string `json:"awsRegion"`
+	environment.Ending
 	// Changes says whether the same request with the operation apply would change anything.
 	Changes bool `json:"changes"`
 	// Complete says whether everything could be seen. What could not stands in the stages' notes.
@@ -57,16 +53,12 @@ type Stage struct {
 func Run(_ context.Context, in stage.Input) (*Result, error) {
 	s := in.State
 	result := &Result{
-		Status:      "PLANNED",
-		Operation:   s.Request.Operation,
-		Environment: s.Names.Environment,
-		AccountID:   s.Request.AccountID,
-		Region:      s.Request.Region,
-		Complete:    true,
-		Seconds:     s.Execution.Seconds(time.Now()),
-		Findings:    append(append([]finding.Finding{}, s.Findings...), held(s)...),
-		Cost:        cost.Of(s),
-		ConsoleURL:  s.Execution.ConsoleURL(),
+		Ending:     s.Ending("PLANNED"),
+		Complete:   true,
+		Seconds:    s.Execution.Seconds(time.Now()),
+		Findings:   append(append([]finding.Finding{}, s.Findings...), held(s)...),
+		Cost:       cost.Of(s),
+		ConsoleURL: s.Execution.ConsoleURL(),
 	}
 	for _, progress := range s.Stages() {
 		if progress.Name == "Lock" || progress.Name == "Verify" {

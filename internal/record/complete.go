@@ -11,11 +11,7 @@ import (
 
 // Result is the result document: the output of a successful execution.
 type Result struct {
-	Status      string `json:"status"`
-	Operation   string `json:"operation"`
-	Environment string `json:"environment"`
-	AccountID   string `json:"awsAccountID"`
-	Region      string `json:"awsRegion"`
+	environment.Ending
 	// Changed says whether any stage changed anything.
 	Changed bool `json:"changed"`
 	// Seconds is the time since the execution was started.
@@ -103,12 +99,8 @@ func findings(s environment.State) []environment.Finding {
 
 func resultOf(s environment.State, now time.Time) *Result {
 	result := &Result{
-		Status:      succeeded,
-		Operation:   s.Request.Operation,
-		Environment: s.Names.Environment,
-		AccountID:   s.Request.AccountID,
-		Region:      s.Request.Region,
-		Seconds:     s.Execution.Seconds(now),
+		Ending:  s.Ending(succeeded),
+		Seconds: s.Execution.Seconds(now),
 		Cluster: ClusterResult{
 			Name: s.Names.Cluster, ARN: s.Cluster.ARN, Endpoint: s.Cluster.Endpoint,
 			Version: s.Cluster.Version, AdminRoleARN: s.Identity.ClusterAdminRoleARN,

@@ -11,11 +11,7 @@ import (
 
 // DeleteResult is the result document of an execution that removed an environment.
 type DeleteResult struct {
-	Status      string `json:"status"`
-	Operation   string `json:"operation"`
-	Environment string `json:"environment"`
-	AccountID   string `json:"awsAccountID"`
-	Region      string `json:"awsRegion"`
+	environment.Ending
 	// Changed says whether there was anything to remove.
 	Changed bool          `json:"changed"`
 	Seconds float64       `json:"seconds"`
@@ -48,11 +44,7 @@ func (c *CompleteDelete) Run(ctx context.Context, in stage.Input) (*DeleteResult
 
 func deleteResultOf(s environment.State, now time.Time) *DeleteResult {
 	result := removalOf(s)
-	result.Status = succeeded
-	result.Operation = s.Request.Operation
-	result.Environment = s.Names.Environment
-	result.AccountID = s.Request.AccountID
-	result.Region = s.Request.Region
+	result.Ending = s.Ending(succeeded)
 	result.Seconds = s.Execution.Seconds(now)
 	result.ConsoleURL = s.Execution.ConsoleURL()
 	result.Stages, result.Changed = stageResults(s.Removals())

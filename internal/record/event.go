@@ -29,13 +29,8 @@ const (
 
 // Ended is the event's detail.
 type Ended struct {
-	// Status is the execution's: SUCCEEDED, FAILED, ABORTED or TIMED_OUT.
-	Status string `json:"status"`
-	// Operation and what follows it up to Region are absent where the request could not be read.
-	Operation   string `json:"operation,omitempty"`
-	Environment string `json:"environment,omitempty"`
-	AccountID   string `json:"awsAccountID,omitempty"`
-	Region      string `json:"awsRegion,omitempty"`
+	// The status in it is the execution's: SUCCEEDED, FAILED, ABORTED or TIMED_OUT.
+	environment.Ending
 	// Execution is the ARN.
 	Execution  string `json:"execution"`
 	ConsoleURL string `json:"consoleUrl"`
@@ -70,8 +65,7 @@ func NewBus(api eventAPI, name string, log *slog.Logger) *Bus {
 // event that nobody may send.
 func (b *Bus) tell(ctx context.Context, s environment.State, status string, result any, failure *Document) error {
 	detail := Ended{
-		Status: status, Operation: s.Request.Operation, Environment: s.Names.Environment,
-		AccountID: s.Request.AccountID, Region: s.Request.Region,
+		Ending:    s.Ending(status),
 		Execution: s.Execution.ARN, ConsoleURL: s.Execution.ConsoleURL(),
 		Result: result, Failure: failure,
 	}
