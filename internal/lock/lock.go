@@ -5,6 +5,7 @@ package lock
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"time"
 
@@ -124,22 +125,40 @@ func New(t *Table, e executions) *Stage { return &Stage{table: t, executions: e}
 // Run takes the environment's lock for this execution. A lock that another running execution holds
 // is [fault.Conflict]; one whose execution is over is taken from it, because an execution that was
 // stopped cannot give it back. For a plan it only looks who holds the lock.
-func (s *Stage) Run(ctx context.Context, in stage.Input) (*environment.Lock, error) {
-	me := in.State.Execution.ARN
-	section := &environment.Lock{Progress: environment.Progress{Change: environment.Unchanged}}
+//
+// A removal waits for another removal of the environment, and goes on from where that one has ended: both
+// want the same, and who deletes the provider stack knows nothing of executions.
+func (s *Stage) Run(ctx context.Context, in stage.Input) (section *environment.Lock, err error) {
 	if in.State.Request.Plans() {
+		section = unlocked()
 		return section, s.look(ctx, in.State.Request, section)
 	}
+	err = stage.Poll(ctx, func(ctx context.Context) (err error) {
+		section, err = s.take(ctx, in)
+		return err
+	})
+	return section, err
+}
+
+func unlocked() *environment.Lock {
+	return &environment.Lock{Progress: environment.Progress{Change: environment.Unchanged}}
+}
+
+// take takes the lock, or answers [fault.InProgress] while another removal has it.
+func (s *Stage) take(ctx context.Context, in stage.Input) (*environment.Lock, error) {
+	me, section := in.State.Execution.ARN, unlocked()
 	err := s.table.put(ctx, in.State.Request, me, me)
 	var held errHeld
 	if !errors.As(err, &held) {
 		return section, err
 	}
-	running, err := s.running(ctx, held.owner)
-	if err != nil {
+	holder, err := s.holder(ctx, held.owner)
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	if running {
+	case holder.running && holder.removes && in.State.Request.Operation == environment.OperationDelete:
+		return nil, fault.New(fault.InProgress, "environment %s is being removed by execution %s; this removal begins when that one has ended", in.State.Names.Environment, held.owner).WithHolder(held.owner)
+	case holder.running:
 		return nil, fault.New(fault.Conflict, "environment %s is being worked on by execution %s", in.State.Names.Environment, held.owner).WithHolder(held.owner).
 			WithNext("wait until that execution has ended, or stop it, and start this request again: %s", environment.Execution{ARN: held.owner}.ConsoleURL())
 	}
@@ -158,23 +177,36 @@ func (s *Stage) look(ctx context.Context, r environment.Request, section *enviro
 	if err != nil || holder == "" {
 		return err
 	}
-	running, err := s.running(ctx, holder)
-	if running {
+	found, err := s.holder(ctx, holder)
+	if found.running {
 		section.HeldBy = holder
 	}
 	return err
 }
 
-// running reports whether the execution still runs. One that Step Functions no longer knows is
-// over: history is kept for 90 days.
-func (s *Stage) running(ctx context.Context, execution string) (bool, error) {
+// holder is an execution that has the lock.
+type holder struct {
+	running bool
+	// removes says that it was started to remove the environment.
+	removes bool
+}
+
+// holder looks at an execution. One that Step Functions no longer knows is over: history is kept for 90
+// days.
+func (s *Stage) holder(ctx context.Context, execution string) (holder, error) {
 	out, err := s.executions.DescribeExecution(ctx, &sfn.DescribeExecutionInput{ExecutionArn: &execution})
 	var unknown *sfntypes.ExecutionDoesNotExist
 	if errors.As(err, &unknown) {
-		return false, nil
+		return holder{}, nil
 	}
 	if err != nil {
-		return false, account.Classify(err, "describe execution %s", execution)
+		return holder{}, account.Classify(err, "describe execution %s", execution)
 	}
-	return out.Status == sfntypes.ExecutionStatusRunning || out.Status == sfntypes.ExecutionStatusPendingRedrive, nil
+	var request struct{ Operation string }
+	// Preflight has read it, or it would have no lock.
+	_ = json.Unmarshal([]byte(aws.ToString(out.Input)), &request)
+	return holder{
+		running: out.Status == sfntypes.ExecutionStatusRunning || out.Status == sfntypes.ExecutionStatusPendingRedrive,
+		removes: request.Operation == environment.OperationDelete,
+	}, nil
 }

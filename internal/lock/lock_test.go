@@ -5,6 +5,8 @@ import (
 	"maps"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -125,7 +127,67 @@ func (e executions) DescribeExecution(_ context.Context, in *sfn.DescribeExecuti
 	if status == "denied" {
 		return nil, &smithy.GenericAPIError{Code: "AccessDeniedException", Message: "no"}
 	}
-	return &sfn.DescribeExecutionOutput{Status: status}, nil
+	return &sfn.DescribeExecutionOutput{Status: status, Input: aws.String(`{"operation": "apply"}`)}, nil
+}
+
+// removal is an execution that removes the environment until a moment, and then has ended somehow.
+type removal struct {
+	until time.Time
+	end   sfntypes.ExecutionStatus
+}
+
+func (r removal) DescribeExecution(context.Context, *sfn.DescribeExecutionInput, ...func(*sfn.Options)) (*sfn.DescribeExecutionOutput, error) {
+	out := &sfn.DescribeExecutionOutput{Status: r.end, Input: aws.String(`{"operation": "delete", "prefix": "opa"}`)}
+	if time.Now().Before(r.until) {
+		out.Status = "RUNNING"
+	}
+	return out, nil
+}
+
+// Two removals want the same, so the second goes on where the first has ended. An apply does not wait.
+func TestRemovalBehindRemoval(t *testing.T) {
+	cases := map[string]struct {
+		reason    string
+		operation string
+		lasts     time.Duration
+		end       sfntypes.ExecutionStatus
+		want      *environment.Lock
+		code      fault.Code
+	}{
+		"Waits":  {reason: "for as long as it runs", operation: "delete", lasts: time.Hour, code: "InProgress"},
+		"Then":   {reason: "it has given the lock back", operation: "delete", lasts: 10 * time.Second, end: "SUCCEEDED", want: &environment.Lock{}},
+		"Broken": {reason: "it was stopped, and the removal goes on", operation: "delete", lasts: 10 * time.Second, end: "ABORTED", want: &environment.Lock{TakenFrom: theirs}},
+		"Apply":  {reason: "what is being removed is not made at the same time", operation: "apply", lasts: 10 * time.Second, end: "SUCCEEDED", code: "Conflict"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				over := time.Now().Add(tc.lasts)
+				// One that succeeds gives the lock back as its last act.
+				db := &table{t: t, rows: held(theirs), before: func(rows map[string]item) {
+					if tc.end == "SUCCEEDED" && !time.Now().Before(over) {
+						clear(rows)
+					}
+				}}
+				r := request()
+				r.Operation = tc.operation
+				in := stage.Input{State: environment.State{Request: r, Execution: environment.Execution{ARN: mine}, Names: environment.Names{Environment: "opa-dev"}}}
+				got, err := lock.New(lock.NewTable(db, "locks"), removal{until: over, end: tc.end}).Run(t.Context(), in)
+				if code := fault.CodeOf(err); code != tc.code || err != nil && !strings.Contains(err.Error(), theirs) {
+					t.Fatalf("%s: got %q (%v), want %q", tc.reason, code, err, tc.code)
+				}
+				if owner := text(db.rows[row]["owner"]); err == nil && owner != mine || err != nil && owner != theirs {
+					t.Errorf("%s: held by %q", tc.reason, owner)
+				}
+				if tc.want != nil {
+					tc.want.Change = "unchanged"
+				}
+				if diff := cmp.Diff(tc.want, got); diff != "" {
+					t.Errorf("%s (-want +got):\n%s", tc.reason, diff)
+				}
+			})
+		})
+	}
 }
 
 func held(by string) map[string]item {

@@ -32,7 +32,6 @@ var foreign = []string{
 // neverAtWork are the stages that raise no InProgress, with the reason.
 var neverAtWork = map[string]string{
 	"Preflight": "only reads",
-	"Lock":      "one conditional write",
 	"Complete":  "writes two rows and sends an event",
 	"Plan":      "sends an event",
 

@@ -17,7 +17,7 @@ THROTTLED, TRANSIENT, LAMBDA, ONCE = 126, 41, 7, 1
 
 IN_PROGRESS = {
     "Preflight": ONCE,
-    "Lock": ONCE,
+    "Lock": 231,
     "Bootstrap": 41,
     "Network": 61,
     "Identity": 61,
