@@ -34,6 +34,8 @@ class Course:
     """What its request has that the first one had not."""
     events: list[str] = dataclasses.field(default_factory=list)
     problems: list[str] = dataclasses.field(default_factory=list)
+    ended: Execution | None = None
+    """The execution that nothing was in the way of."""
 
     def expect(self, what: str, holds: bool, otherwise: object = "") -> None:
         """Notes an event, and a problem where it was another one."""
@@ -44,6 +46,7 @@ class Course:
     def settle(self) -> None:
         """The same request once more, with nothing in its way."""
         ended = self.lifetime.run(**self.changes)
+        self.ended = ended
         self.expect("the same request again", ended.status == "SUCCEEDED", ended.description.get("cause"))
 
 

@@ -30,6 +30,11 @@ def formatted() -> str:
     return listed + run(str(TOOLS / "ruff"), "check", "--quiet", "tests") + run(str(TOOLS / "ruff"), "format", "--check", "tests")
 
 
+def tidy() -> str:
+    """go.mod names what the code imports, and nothing else."""
+    return run("go", "mod", "tidy", "-diff")
+
+
 def linted() -> str:
     """go vet, staticcheck and cfn-lint find nothing."""
     # The CDK app is checked by the compiler when it is run below; vetting it would download jsii's runtime twice.
@@ -70,7 +75,7 @@ def clean() -> str:
 def main() -> int:
     """Runs every check, also after one has failed."""
     failed = 0
-    for check in (formatted, linted, generated, clean):
+    for check in (formatted, tidy, linted, generated, clean):
         problem = check()
         failed += bool(problem)
         print(f"{'FAILED' if problem else 'ok':<7} {check.__name__:<10} {(check.__doc__ or '').splitlines()[0]}")
