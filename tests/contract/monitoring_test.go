@@ -6,6 +6,7 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -59,10 +60,17 @@ func TestDashboard(t *testing.T) {
 		t.Fatalf("got %d dashboards, want 1", len(boards))
 	}
 	for id, b := range boards {
-		text, _ := at(b, "Properties", "DashboardBody", "Fn::Sub").(string)
+		parts, _ := at(b, "Properties", "DashboardBody", "Fn::Sub").([]any)
+		if len(parts) != 2 {
+			t.Fatalf("%s: DashboardBody is no text with variables", id)
+		}
+		text, _ := parts[0].(string)
 		text = regexp.MustCompile(`\$\{[\w.:]+\}`).ReplaceAllString(text, "x")
 		var body struct {
-			Widgets []struct{ Type string }
+			Widgets []struct {
+				Type       string
+				Properties struct{ Query string }
+			}
 		}
 		if err := json.Unmarshal([]byte(text), &body); err != nil {
 			t.Errorf("%s: DashboardBody is no JSON: %v", id, err)
@@ -70,7 +78,29 @@ func TestDashboard(t *testing.T) {
 		if len(body.Widgets) == 0 {
 			t.Errorf("%s: shows nothing", id)
 		}
+		for _, w := range body.Widgets {
+			// What went wrong is in the member `fault` of the logs; their `message` is always the same.
+			if w.Type == "log" && !strings.Contains(w.Properties.Query, "code, fault") {
+				t.Errorf("%s: does not show faults: %s", id, w.Properties.Query)
+			}
+		}
+		var read []string
+		for _, group := range at(parts[1], "LogGroups", "Fn::Join").([]any)[1].([]any) {
+			read = append(read, ref(group))
+		}
+		if diff := cmp.Diff(logsOfFunctions(template(t)), slices.Sorted(slices.Values(read))); diff != "" {
+			t.Errorf("%s: log groups (-functions +shown):\n%s", id, diff)
+		}
 	}
+}
+
+// logsOfFunctions are the log groups of all functions.
+func logsOfFunctions(tmpl samTemplate) []string {
+	var groups []string
+	for _, f := range tmpl.functions() {
+		groups = append(groups, ref(at(f, "Properties", "LoggingConfig", "LogGroup")))
+	}
+	return slices.Sorted(slices.Values(groups))
 }
 
 // An organisation that demands a permissions boundary refuses every role without one.
