@@ -3,7 +3,7 @@ package main
 
 import (
 	"github.com/harmonix-eks/environment-provider/internal/account"
-	"github.com/harmonix-eks/environment-provider/internal/harmonix"
+	"github.com/harmonix-eks/environment-provider/internal/register"
 	"github.com/harmonix-eks/environment-provider/internal/stage"
 )
 
@@ -13,5 +13,5 @@ type config struct {
 
 func main() {
 	rt := stage.Load[config]()
-	stage.Start("Register", rt.Log, harmonix.New(account.NewConnector(rt.AWS), harmonix.Options(rt.Config)).Run)
+	stage.Start("Register", rt.Log, register.New(account.NewConnector(rt.AWS), register.Options(rt.Config)).Run)
 }

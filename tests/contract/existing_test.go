@@ -12,8 +12,8 @@ import (
 	"github.com/harmonix-eks/environment-provider/infra/templates"
 	"github.com/harmonix-eks/environment-provider/internal/egress"
 	"github.com/harmonix-eks/environment-provider/internal/environment"
-	"github.com/harmonix-eks/environment-provider/internal/harmonix"
 	"github.com/harmonix-eks/environment-provider/internal/network"
+	"github.com/harmonix-eks/environment-provider/internal/register"
 )
 
 // In a VPC that is there already the stages make less, of templates of their own.
@@ -49,7 +49,7 @@ func TestStagesInAnExistingVPC(t *testing.T) {
 		"Register": {
 			reason: "an empty list is a space (harmonix-contract.md, section 2.3)", template: templates.Provider,
 			run: func(c connector) (any, error) {
-				return harmonix.New(c, harmonix.Options{StarterRoleARN: "arn:starter"}).Run(t.Context(), in)
+				return register.New(c, register.Options{StarterRoleARN: "arn:starter"}).Run(t.Context(), in)
 			},
 			sends: map[string]string{"VpcId": "vpc-1", "PublicSubnetIds": " ", "PrivateSubnetIds": "subnet-a,subnet-b"},
 		},

@@ -30,9 +30,9 @@ import (
 	"github.com/harmonix-eks/environment-provider/internal/deploykubectl"
 	"github.com/harmonix-eks/environment-provider/internal/egress"
 	"github.com/harmonix-eks/environment-provider/internal/environment"
-	"github.com/harmonix-eks/environment-provider/internal/harmonix"
 	"github.com/harmonix-eks/environment-provider/internal/identity"
 	"github.com/harmonix-eks/environment-provider/internal/network"
+	"github.com/harmonix-eks/environment-provider/internal/register"
 	"github.com/harmonix-eks/environment-provider/internal/stage"
 )
 
@@ -126,7 +126,7 @@ func TestStagesAndStackTemplates(t *testing.T) {
 				"DeleteHookArn": "arn:aws:lambda:us-east-1:222222222222:function:EKS-ENV-DeleteHook",
 			},
 			run: func(c connector) func(context.Context, stage.Input) (any, error) {
-				return section(harmonix.New(c, harmonix.Options{StarterRoleARN: "arn:starter"}).Run)
+				return section(register.New(c, register.Options{StarterRoleARN: "arn:starter"}).Run)
 			},
 		},
 	}

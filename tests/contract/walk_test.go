@@ -23,7 +23,6 @@ import (
 	"github.com/harmonix-eks/environment-provider/internal/clusterdns"
 	"github.com/harmonix-eks/environment-provider/internal/deploykubectl"
 	"github.com/harmonix-eks/environment-provider/internal/egress"
-	"github.com/harmonix-eks/environment-provider/internal/harmonix"
 	"github.com/harmonix-eks/environment-provider/internal/identity"
 	"github.com/harmonix-eks/environment-provider/internal/loadbalancer"
 	"github.com/harmonix-eks/environment-provider/internal/lock"
@@ -31,6 +30,7 @@ import (
 	"github.com/harmonix-eks/environment-provider/internal/network"
 	"github.com/harmonix-eks/environment-provider/internal/preflight"
 	"github.com/harmonix-eks/environment-provider/internal/record"
+	"github.com/harmonix-eks/environment-provider/internal/register"
 	"github.com/harmonix-eks/environment-provider/internal/stage"
 	"github.com/harmonix-eks/environment-provider/internal/teardown"
 	"github.com/harmonix-eks/environment-provider/internal/verify"
@@ -64,7 +64,7 @@ func signatures() map[string]signature {
 		"ClusterDNS":    signatureOf((*clusterdns.Stage).Run),
 		"LoadBalancer":  signatureOf((*loadbalancer.Stage).Run),
 		"Verify":        signatureOf((*verify.Stage).Run),
-		"Register":      signatureOf((*harmonix.Stage).Run),
+		"Register":      signatureOf((*register.Stage).Run),
 		"Complete":      signatureOf((*record.Complete).Run),
 		"Plan":          signatureOf((*record.Plan).Run),
 		"Survey":        signatureOf((*teardown.Survey).Run),

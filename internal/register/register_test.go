@@ -1,4 +1,4 @@
-package harmonix_test
+package register_test
 
 import (
 	"encoding/json"
@@ -8,11 +8,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/harmonix-eks/environment-provider/internal/environment"
-	"github.com/harmonix-eks/environment-provider/internal/harmonix"
+	"github.com/harmonix-eks/environment-provider/internal/register"
 )
 
 func TestParameters(t *testing.T) {
-	got := harmonix.Parameters(environment.State{
+	got := register.Parameters(environment.State{
 		Request: environment.Request{Prefix: "opa", Name: "dev", NodeType: "FARGATE"},
 		Names:   environment.Names{UniqueID: "0a1b2c3d"},
 		Network: &environment.Network{VPCID: "vpc-1", PublicSubnetIDs: []string{"subnet-1", "subnet-2"}, PrivateSubnetIDs: []string{"subnet-3", "subnet-4"}},
@@ -48,7 +48,7 @@ func TestHook(t *testing.T) {
 			APIAccess: "private", NodeType: "FARGATE", Tags: map[string]string{"a": strings.Repeat("x", 200)}, KubernetesVersion: "1.36", Retain: []string{"auditTable", "logs"},
 		},
 	}
-	got, err := harmonix.Options{StarterRoleARN: "arn:starter"}.Hook(state)
+	got, err := register.Options{StarterRoleARN: "arn:starter"}.Hook(state)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +75,7 @@ func TestHook(t *testing.T) {
 		t.Errorf("what the deletion keeps (-want +got):\n%s", diff)
 	}
 	state.Request.ExternalID = "another"
-	changed, err := harmonix.Options{StarterRoleARN: "arn:starter"}.Hook(state)
+	changed, err := register.Options{StarterRoleARN: "arn:starter"}.Hook(state)
 	if err != nil || changed["Revision"] == got["Revision"] {
 		t.Errorf("CloudFormation does not see that the external id changed (%v)", err)
 	}

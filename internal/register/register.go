@@ -1,7 +1,7 @@
-// Package harmonix registers an environment with Harmonix: it converges the provider stack, whose
+// Package register registers an environment with Harmonix: it converges the provider stack, whose
 // outputs and SSM parameters are what an unmodified Harmonix reads (harmonix-contract.md,
 // sections 2.9 and 2.10), and whose deletion removes the environment (section 6).
-package harmonix
+package register
 
 import (
 	"context"
