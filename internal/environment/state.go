@@ -282,6 +282,9 @@ func (s State) Unfinished() string {
 		return "Preflight"
 	}
 	stages, last := s.Stages(), "Complete"
+	if s.Request.Plans() {
+		last = "Plan"
+	}
 	if s.Survey != nil || s.Execution.Failure != nil || s.Request.Operation == OperationDelete {
 		stages, last = s.Removals(), "CompleteDelete"
 	}

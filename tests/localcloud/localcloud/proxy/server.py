@@ -129,10 +129,8 @@ class Proxy:
                     workers.kill(kills, self._temporary)
                 return None
             case Kill():
-                victim = Victim(call.target.rpartition(":")[2], self._temporary)
-                victim.hold()
-                threading.Thread(target=victim.kill, daemon=True).start()
-                return self._passed(call)
+                with Victim(call.target.rpartition(":")[2], self._temporary).during():
+                    return self._passed(call)
 
     def _passed(self, call: Call) -> Reply:
         if self._fronts and call.service == "kubernetes":

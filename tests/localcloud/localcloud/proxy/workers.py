@@ -6,9 +6,11 @@ import contextlib
 import os
 import pathlib
 import signal
-import time
+import threading
+from collections.abc import Iterator
 
-_PATIENCE = 10.0
+_LOOK = 0.001
+"""Seconds between two looks for processes."""
 _SETTLED = 0.1
 """Seconds in which a call certainly reaches a function's process that stands still."""
 
@@ -34,27 +36,46 @@ def kill(function: str, directory: pathlib.Path) -> None:
 
 
 class Victim:
-    """A function whose process is stopped before a call reaches it, and killed when the call has."""
+    """A function whose process is stopped before a call reaches it, and killed when the call has.
+
+    Where there is none yet, the process that is started for the call dies while it starts. It is started
+    once more then, as Lambda does it too, and dies again: until the call is answered.
+    """
 
     def __init__(self, function: str, directory: pathlib.Path) -> None:
         self._function, self._directory = function, directory
         self._stopped: list[int] = []
+        self._answered = threading.Event()
 
-    def hold(self) -> None:
+    @contextlib.contextmanager
+    def during(self) -> Iterator[None]:
+        """Kills whatever works on the call that is made meanwhile."""
+        self._hold()
+        killer = threading.Thread(target=self._kill, daemon=True)
+        killer.start()
+        try:
+            yield
+        finally:
+            self._answered.set()
+            killer.join()
+
+    def _hold(self) -> None:
         """Stops the processes that there are, so that they take a call and do nothing about it."""
         for pid in of(self._function, self._directory):
             _signal(pid, signal.SIGSTOP)
             self._stopped.append(pid)
 
-    def kill(self) -> None:
-        """Kills the process that has the call, as soon as there is one."""
-        end = time.monotonic() + _PATIENCE
-        while not self._stopped and time.monotonic() < end:
-            self.hold()
-            time.sleep(0.001)
-        time.sleep(_SETTLED)
-        for pid in self._stopped:
-            _signal(pid, signal.SIGKILL)
+    def _kill(self) -> None:
+        while not self._answered.wait(_LOOK):
+            self._hold()
+            if self._stopped:
+                self._answered.wait(_SETTLED)
+            self._kill_held()
+        self._kill_held()
+
+    def _kill_held(self) -> None:
+        while self._stopped:
+            _signal(self._stopped.pop(), signal.SIGKILL)
 
 
 def _signal(pid: int, number: int) -> None:
