@@ -19,7 +19,7 @@ import (
 type cluster interface {
 	Apply(ctx context.Context, objects ...client.Object) ([]client.Change, error)
 	Create(ctx context.Context, object client.Object) ([]client.Change, error)
-	List(ctx context.Context, kind, namespace string) ([]client.Object, error)
+	List(ctx context.Context, kind, namespace string, fields client.Fields) ([]client.Object, error)
 }
 
 // Stage is the Access stage.
@@ -60,7 +60,7 @@ func settle(err error, entered time.Time) error {
 }
 
 func converge(ctx context.Context, c cluster, s environment.State) ([]client.Change, error) {
-	maps, err := c.List(ctx, "configmaps", "kube-system")
+	maps, err := c.List(ctx, "configmaps", "kube-system", nil)
 	if err != nil {
 		return nil, err
 	}

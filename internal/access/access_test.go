@@ -37,7 +37,7 @@ type fakeCluster struct {
 	createErr error
 }
 
-func (c *fakeCluster) List(context.Context, string, string) ([]client.Object, error) {
+func (c *fakeCluster) List(context.Context, string, string, client.Fields) ([]client.Object, error) {
 	return c.maps, c.listErr
 }
 

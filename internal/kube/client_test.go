@@ -161,9 +161,41 @@ func TestListsAreBounded(t *testing.T) {
 		name := fmt.Sprint(i)
 		fake.Put("/api/v1/namespaces/shop/configmaps/"+name, `{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"`+name+`","namespace":"shop"}}`)
 	}
-	_, err := newClient(t, fake.Config()).List(t.Context(), "cm", "shop", "")
+	_, err := newClient(t, fake.Config()).List(t.Context(), "cm", "shop", "", nil)
 	if f := fault.As(err); f.Code != fault.InvalidRequest || !strings.Contains(f.Message, "more than 5000") || !strings.Contains(f.Next, "a selector") {
 		t.Errorf("List: %v", err)
+	}
+}
+
+// What a mask drops neither stays in memory nor counts: 600 nodes with the names of their images are more
+// than a request may list.
+func TestListsAreReduced(t *testing.T) {
+	fake := kubetest.NewFake(t)
+	image := `{"names":["` + strings.Repeat("x", 50_000) + `"]}`
+	for i := range 600 {
+		name := fmt.Sprint("n", i)
+		fake.Put("/api/v1/namespaces/shop/configmaps/"+name, `{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"`+name+`","uid":"u"},
+			"status":{"conditions":[{"type":"Ready","status":"True","message":"m"},{"type":"Disk","status":"False"}],"images":[`+image+`]}}`)
+	}
+	mask := kube.Mask{"metadata": {"name": nil}, "status": {"conditions": {"type": nil, "status": nil}}, "spec": nil}
+	items, err := newClient(t, fake.Config()).List(t.Context(), "cm", "shop", "", mask)
+	if err != nil || len(items) != 600 {
+		t.Fatalf("List: %d, %v", len(items), err)
+	}
+	want := map[string]any{
+		"metadata": map[string]any{"name": "n0"},
+		"status": map[string]any{"conditions": []any{
+			map[string]any{"type": "Ready", "status": "True"}, map[string]any{"type": "Disk", "status": "False"},
+		}},
+	}
+	if diff := cmp.Diff(want, items[0].Object); diff != "" {
+		t.Errorf("the first one (-want +got):\n%s", diff)
+	}
+	if _, err := newClient(t, fake.Config()).List(t.Context(), "cm", "shop", "", nil); fault.CodeOf(err) != fault.InvalidRequest {
+		t.Errorf("whole: %v", err)
+	}
+	if _, err := newClient(t, fake.Config()).List(t.Context(), "cm", "shop", "", kube.Mask{"status": nil}); fault.CodeOf(err) != fault.InvalidRequest {
+		t.Errorf("a mask that keeps what is large: %v", err)
 	}
 }
 
@@ -176,10 +208,10 @@ func TestListsOfARequestAreBounded(t *testing.T) {
 	client := newClient(t, fake.Config())
 	for range 2 {
 		request := client.With(kube.Patience{})
-		if items, err := request.List(t.Context(), "cm", "shop", ""); err != nil || len(items) != 1 {
+		if items, err := request.List(t.Context(), "cm", "shop", "", nil); err != nil || len(items) != 1 {
 			t.Fatalf("the first list: %d, %v", len(items), err)
 		}
-		_, err := request.List(t.Context(), "secrets", "shop", "")
+		_, err := request.List(t.Context(), "secrets", "shop", "", nil)
 		if f := fault.As(err); f.Code != fault.InvalidRequest || !strings.Contains(f.Message, "list secrets: ") || !strings.Contains(f.Message, "24 MiB") || !strings.Contains(f.Next, "a namespace") {
 			t.Errorf("the second list: %v", err)
 		}

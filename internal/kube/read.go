@@ -22,6 +22,8 @@ const (
 	pageSize = 500
 	// listLimit bounds how many objects a list keeps in memory, of which a function has little.
 	listLimit = 5000
+	// reducedLimit bounds how many it keeps of which a mask leaves a little.
+	reducedLimit = 50000
 )
 
 // Get reads one object. resource is what people write: service, svc, deployments.apps.
@@ -41,27 +43,33 @@ func (c *Client) Get(ctx context.Context, resource, namespace, name string) (*un
 	return live, nil
 }
 
-// List reads the objects in a namespace that a label selector matches; all of them when it is empty.
-func (c *Client) List(ctx context.Context, resource, namespace, selector string) ([]unstructured.Unstructured, error) {
+// List reads the objects in a namespace that a label selector matches; all of them when it is empty. Of
+// each it keeps what the mask does: the rest is dropped page by page, and does not count.
+func (c *Client) List(ctx context.Context, resource, namespace, selector string, mask Mask) ([]unstructured.Unstructured, error) {
 	mapping, err := c.resourceNamed(ctx, resource)
 	if err != nil {
 		return nil, Classify(err, "find the resource %s", resource)
 	}
-	items, err := c.items(ctx, mapping, namespace, selector)
+	items, err := c.items(ctx, mapping, namespace, selector, mask)
 	return items, faultOf(mapping, err, "list %s", resource)
 }
 
 // items reads the objects of a mapping, page by page.
-func (c *Client) items(ctx context.Context, mapping *meta.RESTMapping, namespace, selector string) ([]unstructured.Unstructured, error) {
+func (c *Client) items(ctx context.Context, mapping *meta.RESTMapping, namespace, selector string, mask Mask) ([]unstructured.Unstructured, error) {
 	listed := c.listed
 	if listed == nil {
 		listed = newAllowance()
 	}
 	ctx = listed.within(ctx)
+	limit := listLimit
+	if len(mask) > 0 {
+		limit = reducedLimit
+	}
 	var items []unstructured.Unstructured
 	options := metav1.ListOptions{LabelSelector: selector, Limit: pageSize}
 	for {
 		var page *unstructured.UnstructuredList
+		before := listed.left.Load()
 		err := c.do(ctx, transient, func(ctx context.Context) (err error) {
 			page, err = c.in(mapping, namespace).List(ctx, options)
 			return err
@@ -72,9 +80,16 @@ func (c *Client) items(ctx context.Context, mapping *meta.RESTMapping, namespace
 		if err != nil {
 			return nil, err
 		}
+		if len(mask) > 0 {
+			size, err := reduce(page.Items, mask)
+			if err != nil {
+				return nil, err
+			}
+			listed.left.Store(before - size)
+		}
 		items = append(items, page.Items...)
-		if len(items) > listLimit {
-			return nil, tooMany(mapping, "there are more than %d", listLimit)
+		if len(items) > limit {
+			return nil, tooMany(mapping, "there are more than %d", limit)
 		}
 		if options.Continue = page.GetContinue(); options.Continue == "" {
 			return items, nil
@@ -82,11 +97,30 @@ func (c *Client) items(ctx context.Context, mapping *meta.RESTMapping, namespace
 	}
 }
 
+// reduce drops what the mask does not keep of the objects, and returns the size of the rest.
+func reduce(items []unstructured.Unstructured, mask Mask) (int64, error) {
+	var size int64
+	for i := range items {
+		kept, err := mask.Reduce(&items[i])
+		if err != nil {
+			return 0, err
+		}
+		size += int64(kept)
+	}
+	return size, nil
+}
+
 // tooMany says why a list does not fit into a function's memory.
 func tooMany(mapping *meta.RESTMapping, format string, limit int) error {
-	return fault.New(fault.InvalidRequest, "list %s: "+format, mapping.Resource.Resource, limit).
+	f := fault.New(fault.InvalidRequest, "list %s: "+format, mapping.Resource.Resource, limit).
 		WithNext("Ask for less, by a name, a namespace or a selector of labels.")
+	f.Err = ErrTooLarge
+	return f
 }
+
+// ErrTooLarge is matched by the error about objects that can be read, and are too many or too large to
+// be answered with.
+var ErrTooLarge = errors.New("too large")
 
 // pruned are the kinds that `kubectl apply --prune` looks for when it is not told any.
 // https://github.com/kubernetes/kubectl/blob/master/pkg/util/prune/prune.go
@@ -118,7 +152,7 @@ func (c *Client) Labelled(ctx context.Context, selector string, namespaces []str
 			places = []string{""}
 		}
 		for _, place := range places {
-			items, err := c.items(ctx, mapping, place, selector)
+			items, err := c.items(ctx, mapping, place, selector, nil)
 			if err != nil && !apierrors.IsForbidden(err) && !apierrors.IsNotFound(err) && !apierrors.IsMethodNotSupported(err) {
 				return nil, faultOf(mapping, err, "list %s", mapping.Resource.Resource)
 			}

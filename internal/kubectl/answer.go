@@ -44,8 +44,10 @@ func encode(outcome Outcome) (json.RawMessage, error) {
 	}
 	text = ascii(text)
 	if len(text) > answerLimit {
-		return nil, fault.New(fault.Failed, "the answer has %d bytes, more than the %d that Lambda returns", len(text), answerLimit).
-			WithNext("Ask for less by ObjectName, ObjectLabels or JsonPath.")
+		f := fault.New(fault.Failed, "the answer has %d bytes, more than the %d that Lambda returns", len(text), answerLimit).
+			WithNext("Ask for less by ObjectName, ObjectLabels, Fields or JsonPath.")
+		f.Err = kube.ErrTooLarge
+		return nil, f
 	}
 	return text, nil
 }
@@ -115,7 +117,7 @@ func detailedError(err error) error {
 // parts takes an error apart.
 func parts(err error) (*fault.Error, protocol.Failure) {
 	f := fault.As(err)
-	failure := protocol.Failure{Message: f.Message, Field: f.Field, Next: f.Next}
+	failure := protocol.Failure{Message: f.Message, Field: f.Field, Next: f.Next, TooLarge: errors.Is(err, kube.ErrTooLarge)}
 	var answer apierrors.APIStatus
 	if f.Code == fault.AccessDenied && errors.As(f, &answer) {
 		failure.Message = protocol.Refused + failure.Message

@@ -3,7 +3,9 @@ package kubectl
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -13,6 +15,7 @@ import (
 
 	"github.com/harmonix-eks/environment-provider/internal/fault"
 	"github.com/harmonix-eks/environment-provider/internal/kube"
+	"github.com/harmonix-eks/environment-provider/internal/kubectl/protocol"
 	"github.com/harmonix-eks/environment-provider/internal/timer"
 )
 
@@ -33,8 +36,10 @@ type query struct {
 	namespace, name, labels string
 	path                    string
 	template                *jsonpath.JSONPath
-	timeout                 time.Duration
-	hidden                  bool
+	// fields are what is read of an object, all when it is empty: an addition, too.
+	fields  kube.Mask
+	timeout time.Duration
+	hidden  bool
 }
 
 // value carries out a KubernetesObjectValue: it reads what a JSONPath finds in an object, or in the
@@ -96,6 +101,9 @@ func queryOf(properties Properties) (query, error) {
 		path:      path,
 		timeout:   time.Duration(seconds * float64(time.Second)),
 	}
+	if text := properties.Text(protocol.Fields); text != "" && json.Unmarshal([]byte(text), &q.fields) != nil {
+		return query{}, invalid(protocol.Fields, `is not an object of objects, such as {"metadata":{"name":{}}}`)
+	}
 	everywhere, err := properties.Flag("AllNamespaces")
 	if err != nil {
 		return query{}, err
@@ -152,9 +160,13 @@ type limited struct {
 }
 
 // errTooLarge is the error of a path that finds more.
-var errTooLarge = fault.New(fault.Failed, "JsonPath finds more than the %d bytes that Lambda returns", answerLimit).
-	WithField("/ResourceProperties/JsonPath").
-	WithNext("Ask for less by ObjectName, ObjectLabels or JsonPath.")
+var errTooLarge = &fault.Error{
+	Code:    fault.Failed,
+	Message: fmt.Sprintf("JsonPath finds more than the %d bytes that Lambda returns", answerLimit),
+	Field:   "/ResourceProperties/JsonPath",
+	Next:    "Ask for less by ObjectName, ObjectLabels, Fields or JsonPath.",
+	Err:     kube.ErrTooLarge,
+}
 
 // Write implements io.Writer.
 func (l *limited) Write(text []byte) (int, error) {
@@ -172,7 +184,10 @@ func (q query) read(ctx context.Context, client *kube.Client) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		return object.Object, nil
+		if len(q.fields) > 0 {
+			_, err = q.fields.Reduce(object)
+		}
+		return object.Object, err
 	}
 	list := unstructured.UnstructuredList{Object: map[string]any{
 		"apiVersion": "v1",
@@ -180,7 +195,7 @@ func (q query) read(ctx context.Context, client *kube.Client) (any, error) {
 		"metadata":   map[string]any{"resourceVersion": ""},
 	}}
 	for _, resource := range q.resources {
-		items, err := client.List(ctx, resource, q.namespace, q.labels)
+		items, err := client.List(ctx, resource, q.namespace, q.labels, q.fields)
 		if err != nil {
 			return nil, err
 		}

@@ -2,6 +2,9 @@ package kubectl_test
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"strings"
@@ -9,10 +12,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"k8s.io/client-go/rest"
 
 	"github.com/harmonix-eks/environment-provider/internal/kube"
 	"github.com/harmonix-eks/environment-provider/internal/kube/kubetest"
+	"github.com/harmonix-eks/environment-provider/internal/kubectl/protocol"
 )
 
 // The stages read with a short timeout and leave the waiting to the state machine, which goes on
@@ -84,5 +89,58 @@ func TestQueryThatWaitsInVain(t *testing.T) {
 				t.Errorf("the message quotes the object: %s", message)
 			}
 		})
+	}
+}
+
+// The largest environment that a request can ask for: 1,000 nodes, and pods to go with them. What the
+// stages ask for is answered; everything is not, and that is said in a way that a stage understands.
+func TestListsOfALargeCluster(t *testing.T) {
+	f := newFunction(t)
+	images := `{"names":["` + strings.Repeat("x", 9000) + `"]}`
+	for i := range 6000 {
+		name, namespace := fmt.Sprint("p-", i), "shop"
+		if i >= 5000 {
+			namespace = "other"
+		}
+		f.fake.Put("/api/v1/namespaces/"+namespace+"/services/"+name, `{"apiVersion":"v1","kind":"Service","metadata":{"name":"`+name+`","namespace":"`+namespace+`"},
+			"spec":{"volumes":[{"name":"a","persistentVolumeClaim":{"claimName":"data"}},{"name":"b"}]},"status":{"images":[`+images+`]}}`)
+	}
+	list := `"ObjectType":"services","ObjectNamespace":"shop","JsonPath":"@","TimeoutSeconds":"30","ErrorDetails":"true"`
+	fields := `"Fields":"{\"kind\":{},\"metadata\":{\"name\":{}},\"spec\":{\"volumes\":{\"persistentVolumeClaim\":{}}}}"`
+	answer, code, message := f.invoke(t, event("Create", "KubernetesObjectValue", list+","+fields))
+	if code != "" || len(answer) > 1<<20 {
+		t.Fatalf("%d bytes, %s %s", len(answer), code, message)
+	}
+	var data struct{ Data struct{ Value string } }
+	var items struct{ Items []map[string]any }
+	if err := errors.Join(json.Unmarshal([]byte(answer), &data), json.Unmarshal([]byte(data.Data.Value), &items)); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]any{
+		"kind": "Service", "metadata": map[string]any{"name": "p-0"},
+		"spec": map[string]any{"volumes": []any{map[string]any{"persistentVolumeClaim": map[string]any{"claimName": "data"}}, map[string]any{}}},
+	}
+	if diff := cmp.Diff(want, items.Items[0]); diff != "" || len(items.Items) != 5000 {
+		t.Errorf("%d objects, the first one (-want +got):\n%s", len(items.Items), diff)
+	}
+	for namespace, want := range map[string]string{"shop": "24 MiB", "other": "that Lambda returns"} {
+		_, code, message := f.invoke(t, event("Create", "KubernetesObjectValue", strings.Replace(list, `"shop"`, `"`+namespace+`"`, 1)))
+		var failure protocol.Failure
+		if err := json.Unmarshal([]byte(message), &failure); err != nil || !failure.TooLarge || code == "" || !strings.Contains(failure.Message, want) {
+			t.Errorf("%s: %s %s", namespace, code, message)
+		}
+	}
+}
+
+func TestFieldsOfOneObject(t *testing.T) {
+	f := newFunction(t)
+	query := `"ObjectType":"deploy","ObjectName":"web","ObjectNamespace":"shop","JsonPath":"@","TimeoutSeconds":0,"Fields":`
+	if answer, code, message := f.invoke(t, event("Create", "KubernetesObjectValue", query+`{"spec":{}}`)); answer != `{"Data":{"Value":"{\"spec\":{\"replicas\":1}}"}}` {
+		t.Errorf("got %s, %s %s", answer, code, message)
+	}
+	for _, wrong := range []string{`"name"`, `{"spec":true}`, `["spec"]`} {
+		if _, code, message := f.invoke(t, event("Create", "KubernetesObjectValue", query+wrong)); code != "InvalidRequest" || !strings.Contains(message, "Fields") {
+			t.Errorf("%s: %s %s", wrong, code, message)
+		}
 	}
 }

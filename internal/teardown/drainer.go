@@ -14,8 +14,8 @@ import (
 
 // kubernetes is the part of the kubectl function that the stage needs.
 type kubernetes interface {
-	List(ctx context.Context, kind, namespace string) ([]client.Object, error)
-	ListAll(ctx context.Context, kind string) ([]client.Object, error)
+	List(ctx context.Context, kind, namespace string, fields client.Fields) ([]client.Object, error)
+	ListAll(ctx context.Context, kind string, fields client.Fields) ([]client.Object, error)
 	Mark(ctx context.Context, objects ...client.Object) error
 }
 
@@ -61,13 +61,16 @@ func (w waiting) because() string {
 //
 // That an object's deletion is refused, by an admission webhook for example, is no such reason. It is the
 // error when nothing else is left to wait for: the cluster, and with it all that could delete what the
-// object stands for, is still there.
+// object stands for, is still there. Neither is it one that the cluster has more objects than can be listed:
+// somebody got in.
 func (d *drainer) attempt(ctx context.Context, late bool) (why string, err error) {
 	d.left, d.refused = nil, nil
 	err = d.drain(ctx)
 	switch {
 	case err == nil:
 		return "", nil
+	case errors.Is(err, client.ErrTooLarge):
+		return "", unlistable(err)
 	case d.refused != nil && !fault.CodeOf(d.refused).Retried() && (late || d.onlyRefused() && fault.CodeOf(d.refused) != fault.Conflict):
 		return "", undeletable(d.refused)
 	case late && len(d.left) > 0:
@@ -91,6 +94,15 @@ func undeletable(err error) error {
 	f := fault.New(cause.Code, "objects in the cluster cannot be deleted, and what stands for them outside of it would be left: %s", cause.Message).
 		WithNext("let the webhook or policy that the message names allow it, or delete the objects with kubectl; then start the same delete again: " +
 			"it goes on from here. The cluster and its stacks are still there")
+	f.Err = err
+	return f
+}
+
+// unlistable is the error about more objects than the kubectl function answers with.
+func unlistable(err error) error {
+	f := fault.New(fault.Failed, "the cluster has more objects than can be looked through, and what stands for them outside of it would be left: %s", fault.As(err).Message).
+		WithNext("delete Ingresses, Services with a load balancer and PersistentVolumeClaims with kubectl, and pods that are not needed; " +
+			"then start the same delete again: it goes on from here. The cluster and its stacks are still there")
 	f.Err = err
 	return f
 }
@@ -164,7 +176,7 @@ func (d *drainer) provisioned(ctx context.Context) ([]waiting, error) {
 	}
 	var left []waiting
 	for _, v := range volumes {
-		if v.Spec.PersistentVolumeReclaimPolicy == "Delete" && v.Spec.ClaimRef != nil && v.Metadata.Annotations[provisioner] != "" {
+		if v.Spec.PersistentVolumeReclaimPolicy == "Delete" && v.Spec.ClaimRef != nil && v.Metadata.Annotations.Provisioner != "" {
 			left = append(left, waiting{text: "PersistentVolume " + v.Metadata.Name, finalizers: strings.Join(v.Metadata.Finalizers, ", ")})
 		}
 	}
@@ -225,7 +237,7 @@ func (d *drainer) claimed(ctx context.Context) (claims, users []object, err erro
 	}
 	users = slices.DeleteFunc(users, func(o object) bool { return !namespaces[o.Metadata.Namespace] })
 	for _, namespace := range slices.Sorted(maps.Keys(namespaces)) {
-		pods, err := d.api.List(ctx, "pods", namespace)
+		pods, err := d.api.List(ctx, "pods", namespace, client.FieldsOf[object]())
 		if err != nil {
 			return nil, nil, err
 		}
@@ -256,7 +268,7 @@ func (d *drainer) objects(ctx context.Context) ([]string, error) {
 }
 
 func (d *drainer) list(ctx context.Context, resource string) ([]object, error) {
-	items, err := d.api.ListAll(ctx, resource)
+	items, err := d.api.ListAll(ctx, resource, client.FieldsOf[object]())
 	if err != nil {
 		return nil, err
 	}

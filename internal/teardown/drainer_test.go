@@ -23,11 +23,11 @@ type api struct {
 	deny map[string]error
 }
 
-func (a *api) ListAll(_ context.Context, kind string) ([]client.Object, error) {
+func (a *api) ListAll(_ context.Context, kind string, _ client.Fields) ([]client.Object, error) {
 	return slices.Clone(a.objects[kind]), a.err
 }
 
-func (a *api) List(_ context.Context, kind, namespace string) ([]client.Object, error) {
+func (a *api) List(_ context.Context, kind, namespace string, _ client.Fields) ([]client.Object, error) {
 	return slices.DeleteFunc(slices.Clone(a.objects[kind]), func(o client.Object) bool { return metadata(o)["namespace"] != namespace }), a.err
 }
 
@@ -94,6 +94,8 @@ func TestAttempt(t *testing.T) {
 	both := map[string][]client.Object{"ingresses.networking.k8s.io": append(stuck["ingresses.networking.k8s.io"], objectOf("Ingress shop/denied", nil))}
 	rest := []string{"Ingress shop/free", "PersistentVolumeClaim shop/data"}
 	forbidden := fault.New(fault.AccessDenied, "delete Ingress shop/denied: admission webhook denied the request")
+	tooLarge := fault.New(fault.InvalidRequest, "list pods: there are more than 50000")
+	tooLarge.Err = client.ErrTooLarge
 	cases := map[string]struct {
 		reason  string
 		objects map[string][]client.Object
@@ -110,6 +112,8 @@ func TestAttempt(t *testing.T) {
 		"Unreachable": {reason: "the API has no answer yet", err: fault.New(fault.Transient, "no answer"), code: fault.InProgress},
 		"Never":       {reason: "and has none", err: fault.New(fault.Transient, "no answer"), late: true, why: "no answer"},
 		"Refused":     {reason: "no time cures it", err: fault.New(fault.AccessDenied, "forbidden"), why: "forbidden"},
+		"TooLarge":    {reason: "somebody got in: what is not seen is not given up", err: tooLarge, code: fault.Failed},
+		"TooLargeYet": {reason: "as above", err: tooLarge, late: true, code: fault.Failed},
 		"Denied":      {reason: "the others go, and the cluster stays for a person to look at", objects: several, deny: forbidden, code: fault.AccessDenied, left: []waiting{denied}, gone: rest},
 		"DeniedWaits": {reason: "others are still going", objects: both, deny: forbidden, code: fault.InProgress, left: []waiting{web, denied}, gone: rest[:1]},
 		"DeniedLate":  {reason: "they have had their time", objects: both, deny: forbidden, late: true, code: fault.AccessDenied, left: []waiting{web, denied}, gone: rest[:1]},
@@ -136,6 +140,9 @@ func TestAttempt(t *testing.T) {
 			if tc.code == fault.AccessDenied && (!strings.Contains(f.Message, "Ingress shop/denied: admission webhook") || !strings.Contains(f.Next, "start the same delete again")) {
 				t.Errorf("%s: says %q, next %q", tc.reason, f.Message, f.Next)
 			}
+			if tc.err == tooLarge && (!strings.Contains(f.Message, "list pods: there are more") || !strings.Contains(f.Next, "start the same delete again")) {
+				t.Errorf("%s: says %q, next %q", tc.reason, f.Message, f.Next)
+			}
 			if diff := cmp.Diff(tc.left, c.left, cmp.AllowUnexported(waiting{})); diff != "" {
 				t.Errorf("%s: left (-want +got):\n%s", tc.reason, diff)
 			}
@@ -143,6 +150,21 @@ func TestAttempt(t *testing.T) {
 				t.Errorf("%s: gone (-want +got):\n%s", tc.reason, diff)
 			}
 		})
+	}
+}
+
+// Of an object everything that is read must be asked for, and little else: a cluster has thousands of pods.
+func TestFieldsOfObjects(t *testing.T) {
+	want := client.Fields{
+		"apiVersion": {}, "kind": {},
+		"metadata": {"name": {}, "namespace": {}, "deletionTimestamp": {}, "finalizers": {}, "annotations": {"pv.kubernetes.io/provisioned-by": {}}},
+		"spec": {
+			"type": {}, "claimRef": {}, "persistentVolumeReclaimPolicy": {}, "csi": {"volumeHandle": {}},
+			"awsElasticBlockStore": {"volumeID": {}}, "volumes": {"persistentVolumeClaim": {}},
+		},
+	}
+	if diff := cmp.Diff(want, client.FieldsOf[object]()); diff != "" {
+		t.Errorf("fields (-want +got):\n%s", diff)
 	}
 }
 

@@ -9,24 +9,25 @@ import (
 )
 
 const (
-	// provisioner is the annotation of a volume that a program has made for a claim.
-	provisioner = "pv.kubernetes.io/provisioned-by"
-	ebsDriver   = "ebs.csi.aws.com"
+	ebsDriver = "ebs.csi.aws.com"
 	// ebsInTree is the provisioner of StorageClass gp2, whose volumes the driver has made since Kubernetes
 	// 1.23: https://kubernetes.io/docs/concepts/storage/volumes/#aws-ebs-csi-migration
 	ebsInTree = "kubernetes.io/aws-ebs"
 )
 
-// object is what is read of an object in the cluster.
+// object is what is read of an object in the cluster, and all that is asked for.
 type object struct {
 	APIVersion string `json:"apiVersion"`
 	Kind       string `json:"kind"`
 	Metadata   struct {
-		Name              string            `json:"name"`
-		Namespace         string            `json:"namespace"`
-		DeletionTimestamp string            `json:"deletionTimestamp"`
-		Finalizers        []string          `json:"finalizers"`
-		Annotations       map[string]string `json:"annotations"`
+		Name              string   `json:"name"`
+		Namespace         string   `json:"namespace"`
+		DeletionTimestamp string   `json:"deletionTimestamp"`
+		Finalizers        []string `json:"finalizers"`
+		Annotations       struct {
+			// Provisioner is the program that has made a volume for a claim.
+			Provisioner string `json:"pv.kubernetes.io/provisioned-by"`
+		} `json:"annotations"`
 	} `json:"metadata"`
 	Spec struct {
 		Type string `json:"type"`
@@ -61,7 +62,7 @@ func (o object) volume() string {
 
 // provisionedBy reports whether one of the drivers has made the volume, and is to delete it.
 func (o object) provisionedBy(drivers ...string) bool {
-	return o.Spec.PersistentVolumeReclaimPolicy == "Delete" && slices.Contains(drivers, o.Metadata.Annotations[provisioner])
+	return o.Spec.PersistentVolumeReclaimPolicy == "Delete" && slices.Contains(drivers, o.Metadata.Annotations.Provisioner)
 }
 
 // mounts reports whether a pod uses a claim.

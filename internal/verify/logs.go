@@ -18,7 +18,7 @@ func logs(ctx context.Context, c cluster, s environment.State, v *environment.Ve
 			return err
 		}
 	}
-	config, found, err := named(ctx, c, "configmaps", namespace, name)
+	live, found, err := named[config](ctx, c, "configmaps", namespace, name)
 	if err != nil {
 		return err
 	}
@@ -26,9 +26,7 @@ func logs(ctx context.Context, c cluster, s environment.State, v *environment.Ve
 		find(v, "LoggingMissing", "start the same request again", "ConfigMap %s/%s does not exist, so no pod logs to %s", namespace, name, s.Names.LogGroup)
 		return nil
 	}
-	data, _ := config["data"].(map[string]any)
-	text, _ := data[file].(string)
-	if want := s.Names.LogGroup + "/$kubernetes['namespace_name']"; !routes(text, want) {
+	if want := s.Names.LogGroup + "/$kubernetes['namespace_name']"; !routes(live.Data[file], want) {
 		find(v, "LoggingElsewhere", "start the same request again, which puts the configuration back",
 			"%s of ConfigMap %s/%s does not send the pods' logs to %s/{namespace}, where Harmonix looks for them", file, namespace, name, s.Names.LogGroup)
 	}
@@ -37,7 +35,7 @@ func logs(ctx context.Context, c cluster, s environment.State, v *environment.Ve
 
 // daemons looks for Fluent Bit on the nodes. Whether each of its pods is ready changes with the nodes.
 func daemons(ctx context.Context, c cluster, namespace string, v *environment.Verification) error {
-	_, found, err := named(ctx, c, "daemonsets", namespace, "fluent-bit")
+	_, found, err := named[struct{}](ctx, c, "daemonsets", namespace, "fluent-bit")
 	if err == nil && !found {
 		find(v, "LoggingMissing", "start the same request again", "DaemonSet %s/fluent-bit does not exist, so no pod logs", namespace)
 	}
@@ -72,16 +70,26 @@ func routes(text, template string) bool {
 	return matches()
 }
 
-// named returns the object of that name, and false if there is none.
-func named(ctx context.Context, c cluster, kind, namespace, name string) (client.Object, bool, error) {
-	items, err := c.List(ctx, kind, namespace)
+// named returns what T reads of the object of that name, and false if there is none.
+func named[T any](ctx context.Context, c cluster, kind, namespace, name string) (T, bool, error) {
+	var none T
+	// The name is asked for beside what T reads.
+	fields := client.FieldsOf[T]()
+	fields["metadata"] = client.Fields{"name": nil}
+	items, err := c.List(ctx, kind, namespace, fields)
 	if err != nil {
-		return nil, false, err
+		return none, false, err
 	}
 	for _, item := range items {
 		if metadata, _ := item["metadata"].(map[string]any); metadata["name"] == name {
-			return item, true, nil
+			object, err := client.Decode[T](item)
+			return object, err == nil, err
 		}
 	}
-	return nil, false, nil
+	return none, false, nil
+}
+
+// config is what is read of a ConfigMap.
+type config struct {
+	Data map[string]string `json:"data"`
 }

@@ -6,7 +6,6 @@ import (
 	"github.com/harmonix-eks/environment-provider/internal/access"
 	"github.com/harmonix-eks/environment-provider/internal/awsauth"
 	"github.com/harmonix-eks/environment-provider/internal/environment"
-	"github.com/harmonix-eks/environment-provider/internal/kubectl/client"
 )
 
 // roles looks whether the roles still have their rights in the cluster (harmonix-contract.md, sections
@@ -15,14 +14,12 @@ import (
 // looked at, which EKS has written to since Access did. The operations role has no rights in the
 // cluster: it calls the function in the name of an application's role.
 func roles(ctx context.Context, c cluster, s environment.State, v *environment.Verification) error {
-	auth, _, err := named(ctx, c, "configmaps", "kube-system", "aws-auth")
+	auth, _, err := named[config](ctx, c, "configmaps", "kube-system", "aws-auth")
 	if err != nil {
 		return err
 	}
-	data, _ := auth["data"].(map[string]any)
-	text, _ := data["mapRoles"].(string)
 	for _, role := range access.Roles(s) {
-		if _, lacking, err := awsauth.Merge(text, role); lacking || err != nil {
+		if _, lacking, err := awsauth.Merge(auth.Data["mapRoles"], role); lacking || err != nil {
 			find(v, "RoleNotMapped", "start the same request again, which adds the entry and leaves the others alone",
 				"role %s does not have its entry in ConfigMap kube-system/aws-auth", role.ARN)
 		}
@@ -45,11 +42,7 @@ type binding struct {
 // administrator looks whether the cluster admin role is bound.
 func administrator(ctx context.Context, c cluster, s environment.State, v *environment.Verification) error {
 	const name = "opa-cluster-admin"
-	object, _, err := named(ctx, c, "clusterrolebindings", "default", name)
-	if err != nil {
-		return err
-	}
-	bound, err := client.Decode[binding](object)
+	bound, _, err := named[binding](ctx, c, "clusterrolebindings", "default", name)
 	if err != nil {
 		return err
 	}

@@ -5,8 +5,10 @@ package verify
 
 import (
 	"context"
+	"errors"
 
 	"github.com/harmonix-eks/environment-provider/internal/environment"
+	"github.com/harmonix-eks/environment-provider/internal/fault"
 	"github.com/harmonix-eks/environment-provider/internal/finding"
 	"github.com/harmonix-eks/environment-provider/internal/kubectl/client"
 	"github.com/harmonix-eks/environment-provider/internal/stage"
@@ -15,7 +17,7 @@ import (
 
 // cluster is the part of the kubectl function that the stage needs.
 type cluster interface {
-	List(ctx context.Context, kind, namespace string) ([]client.Object, error)
+	List(ctx context.Context, kind, namespace string, fields client.Fields) ([]client.Object, error)
 	Deployment(ctx context.Context, namespace, name string) (client.Deployment, bool, error)
 	Pod(ctx context.Context, namespace, name string) (client.Pod, bool, error)
 	Create(ctx context.Context, object client.Object) ([]client.Change, error)
@@ -50,22 +52,32 @@ func look(ctx context.Context, c cluster, in stage.Input, probing bool) (*enviro
 	v, s, without := nothing(), in.State, ""
 	if probing {
 		node, err := probe(ctx, c, in, v)
-		if err != nil {
+		if err = seen(v, err); err != nil {
 			return nil, err
 		}
 		if s.Request.NodeType == environment.NodeTypeFargate {
 			without = node
 		}
 	}
-	if err := nodes(ctx, c, s, v, without); err != nil {
+	if err := seen(v, nodes(ctx, c, s, v, without)); err != nil {
 		return nil, err
 	}
 	for _, check := range []func(context.Context, cluster, environment.State, *environment.Verification) error{deployments, logs, roles} {
-		if err := check(ctx, c, s, v); err != nil {
+		if err := seen(v, check(ctx, c, s, v)); err != nil {
 			return nil, err
 		}
 	}
 	return v, nil
+}
+
+// seen makes a finding of a look that met more than the kubectl function answers with: no time cures it,
+// and the environment exists.
+func seen(v *environment.Verification, err error) error {
+	if !errors.Is(err, client.ErrTooLarge) {
+		return err
+	}
+	find(v, "NotLooked", "look at it with kubectl; nothing is wrong because of this", "a part of the environment is too large to be looked at: %s", fault.As(err).Message)
+	return nil
 }
 
 // nothing is a verification that has found nothing, and nothing amiss.
@@ -106,9 +118,13 @@ func (n node) ready() bool {
 	return false
 }
 
+// namedNodes bounds how many nodes get a finding of their own: the state document has 256 KiB
+// (aws-traps.md, row 3.3).
+const namedNodes = 10
+
 // nodes looks at every node but one: on Fargate the probe's own is about to go.
 func nodes(ctx context.Context, c cluster, s environment.State, v *environment.Verification, without string) error {
-	items, err := c.List(ctx, "nodes", "default")
+	items, err := c.List(ctx, "nodes", "default", client.FieldsOf[node]())
 	if err != nil {
 		return err
 	}
@@ -125,9 +141,12 @@ func nodes(ctx context.Context, c cluster, s environment.State, v *environment.V
 		v.Nodes = append(v.Nodes, result)
 		if result.Ready {
 			ready++
-		} else {
+		} else if sick := len(v.Nodes) - ready; sick <= namedNodes {
 			find(v, "NodeNotReady", "describe the node and look at its conditions", "node %s is not ready", result.Name)
 		}
+	}
+	if more := len(v.Nodes) - ready - namedNodes; more > 0 {
+		find(v, "NodeNotReady", "look at the result's nodes", "%d more nodes are not ready", more)
 	}
 	if want := s.Request.NodeGroupMinSize; ready < want {
 		find(v, "TooFewNodes", "look at the health issues of the node group in the EKS console", "%d of at least %d nodes are ready", ready, want)

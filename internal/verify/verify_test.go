@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
+	"strings"
 	"testing"
 	"time"
 
@@ -33,7 +35,7 @@ type fakeCluster struct {
 	written []string
 }
 
-func (c *fakeCluster) List(_ context.Context, kind, namespace string) ([]client.Object, error) {
+func (c *fakeCluster) List(_ context.Context, kind, namespace string, _ client.Fields) ([]client.Object, error) {
 	text, ok := c.objects[kind+" "+namespace]
 	if !ok {
 		return nil, c.err
@@ -240,6 +242,40 @@ func TestLook(t *testing.T) {
 				t.Errorf("%s: a look writes: %v", tc.reason, tc.cluster.written)
 			}
 		})
+	}
+}
+
+// An environment can be larger than a look at it: it exists, and Harmonix is to know of it.
+func TestLookAtTooMuch(t *testing.T) {
+	tooLarge := fault.New(fault.InvalidRequest, "list nodes: they have more than 24 MiB")
+	tooLarge.Err = client.ErrTooLarge
+	for _, probing := range []bool{false, true} {
+		v, err := look(t.Context(), &fakeCluster{err: tooLarge}, stage.Input{}, probing)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text := strings.Join(found(t, v), "\n"); !strings.Contains(text, "NotLooked: ") || !strings.Contains(text, "more than 24 MiB") {
+			t.Errorf("findings: %s", text)
+		}
+	}
+}
+
+// A thousand nodes that are not ready must not fill the state document (aws-traps.md, row 3.3).
+func TestFewNodesAreNamed(t *testing.T) {
+	var all []string
+	for i := range 1000 {
+		all = append(all, nodeText(fmt.Sprint("n-", i), "False"))
+	}
+	v, err := look(t.Context(), healthy(map[string]string{"nodes default": "[" + strings.Join(all, ",") + "]"}), input(environment.NodeTypeManaged, 1), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text, err := json.Marshal(v); err != nil || len(text) > 100_000 {
+		t.Errorf("the section has %d bytes (%v)", len(text), err)
+	}
+	want := []string{"NodeNotReady: 990 more nodes are not ready", "TooFewNodes: 0 of at least 1 nodes are ready"}
+	if diff := cmp.Diff(want, found(t, v)[10:]); diff != "" {
+		t.Errorf("findings after ten (-want +got):\n%s", diff)
 	}
 }
 

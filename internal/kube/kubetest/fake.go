@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"sort"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -246,7 +247,8 @@ func (f *Fake) isCollection(path string) bool {
 	return false
 }
 
-// list answers with the objects of a collection that a selector of keys and equalities matches.
+// list answers with the objects of a collection that a selector of keys and equalities matches, in pages
+// of the size asked for.
 func (f *Fake) list(w http.ResponseWriter, r *http.Request) {
 	var paths []string
 	for path := range f.objects {
@@ -269,7 +271,13 @@ func (f *Fake) list(w http.ResponseWriter, r *http.Request) {
 			items = append(items, f.objects[path])
 		}
 	}
-	reply(w, http.StatusOK, map[string]any{"kind": "List", "apiVersion": "v1", "metadata": map[string]any{}, "items": items})
+	metadata := map[string]any{}
+	begin, _ := strconv.Atoi(r.URL.Query().Get("continue"))
+	items = items[begin:]
+	if size, err := strconv.Atoi(r.URL.Query().Get("limit")); err == nil && size > 0 && size < len(items) {
+		items, metadata["continue"] = items[:size], strconv.Itoa(begin+size)
+	}
+	reply(w, http.StatusOK, map[string]any{"kind": "List", "apiVersion": "v1", "metadata": metadata, "items": items})
 }
 
 // store keeps an object and gives it a new resourceVersion.

@@ -41,6 +41,9 @@ func New(api invoker, function, cluster, roleARN string) *Client {
 // by RBAC. A refusal by IAM or by the kubectl function does not match it.
 var ErrRefused = errors.New("refused by the cluster")
 
+// ErrTooLarge is matched by the error of a list that the cluster has, and that does not fit into an answer.
+var ErrTooLarge = errors.New("too large for an answer")
+
 // Object is a Kubernetes object as JSON has it.
 type Object map[string]any
 
@@ -119,14 +122,14 @@ func (c *Client) Create(ctx context.Context, object Object) ([]Change, error) {
 	})
 }
 
-// List returns all objects of a kind in a namespace.
-func (c *Client) List(ctx context.Context, kind, namespace string) ([]Object, error) {
-	return c.list(ctx, map[string]string{"ObjectType": kind, "ObjectNamespace": namespace})
+// List returns the fields of all objects of a kind in a namespace.
+func (c *Client) List(ctx context.Context, kind, namespace string, fields Fields) ([]Object, error) {
+	return c.list(ctx, fields, map[string]string{"ObjectType": kind, "ObjectNamespace": namespace})
 }
 
-// ListAll returns all objects of a kind in all namespaces.
-func (c *Client) ListAll(ctx context.Context, kind string) ([]Object, error) {
-	return c.list(ctx, map[string]string{"ObjectType": kind, "AllNamespaces": "true"})
+// ListAll returns the fields of all objects of a kind in all namespaces.
+func (c *Client) ListAll(ctx context.Context, kind string, fields Fields) ([]Object, error) {
+	return c.list(ctx, fields, map[string]string{"ObjectType": kind, "AllNamespaces": "true"})
 }
 
 // Mark marks the objects for deletion and does not wait for their finalizers.
@@ -142,9 +145,16 @@ func (c *Client) Mark(ctx context.Context, objects ...Object) error {
 	return err
 }
 
-func (c *Client) list(ctx context.Context, query map[string]string) ([]Object, error) {
+func (c *Client) list(ctx context.Context, fields Fields, query map[string]string) ([]Object, error) {
 	if c.view.blind() {
 		return nil, nil
+	}
+	if len(fields) > 0 {
+		text, err := json.Marshal(fields)
+		if err != nil {
+			return nil, fault.Wrap(fault.Internal, err, "cannot encode the fields of %s", query["ObjectType"])
+		}
+		query[protocol.Fields] = string(text)
 	}
 	query["JsonPath"], query["TimeoutSeconds"] = "@", "10"
 	value, err := c.call(ctx, "Create", protocol.Value, query)
@@ -221,6 +231,9 @@ func (c *Client) functionFault(payload []byte) error {
 	f.Next = parts.Next
 	if code == fault.AccessDenied && strings.HasPrefix(parts.Message, protocol.Refused) {
 		f.Err = ErrRefused
+	}
+	if parts.TooLarge {
+		f.Err = ErrTooLarge
 	}
 	return f
 }

@@ -80,7 +80,7 @@ func TestApply(t *testing.T) {
 
 func TestList(t *testing.T) {
 	f := &function{payload: `{"Data": {"Value": "{\"kind\":\"List\",\"items\":[{\"kind\":\"ConfigMap\"}]}"}}`}
-	objects, err := f.client().List(t.Context(), "configmaps", "kube-system")
+	objects, err := f.client().List(t.Context(), "configmaps", "kube-system", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,6 +96,43 @@ func TestList(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, f.request(t)); diff != "" {
 		t.Errorf("request (-want +got):\n%s", diff)
+	}
+}
+
+// What is decoded is asked for, and nothing else: of a thousand nodes everything is more than Lambda
+// answers with.
+func TestListOfFields(t *testing.T) {
+	f := &function{payload: `{"Data": {"Value": "{\"items\":[]}"}}`}
+	if _, _, err := f.client().Pod(t.Context(), "kube-system", "probe"); err != nil {
+		t.Fatal(err)
+	}
+	properties, _ := f.request(t)["ResourceProperties"].(map[string]any)
+	text, _ := properties["Fields"].(string)
+	want := `{
+		"metadata": {"name":{}, "annotations":{}, "creationTimestamp":{}, "deletionTimestamp":{}},
+		"spec": {"nodeName":{}},
+		"status": {
+			"phase":{}, "conditions":{"type":{}, "status":{}, "message":{}},
+			"containerStatuses":{"state":{"waiting":{"reason":{}, "message":{}}, "terminated":{"reason":{}, "message":{}}}}
+		}
+	}`
+	var expected, got any
+	if err := errors.Join(json.Unmarshal([]byte(want), &expected), json.Unmarshal([]byte(text), &got)); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(expected, got); diff != "" {
+		t.Errorf("fields (-want +got):\n%s", diff)
+	}
+}
+
+func TestTooLarge(t *testing.T) {
+	f := &function{kind: "Unhandled", payload: `{"errorType": "InvalidRequest", "errorMessage": "{\"message\":\"list pods: there are more than 50000\",\"tooLarge\":true}"}`}
+	if _, err := f.client().List(t.Context(), "pods", "shop", nil); !errors.Is(err, client.ErrTooLarge) {
+		t.Errorf("got %v", err)
+	}
+	f.payload = `{"errorType": "InvalidRequest", "errorMessage": "{\"message\":\"m\"}"}`
+	if _, err := f.client().List(t.Context(), "pods", "shop", nil); errors.Is(err, client.ErrTooLarge) {
+		t.Errorf("another one: %v", err)
 	}
 }
 
@@ -130,7 +167,7 @@ func TestErrors(t *testing.T) {
 			if code := fault.CodeOf(err); code != tc.code || err != nil && !strings.Contains(err.Error(), tc.message) {
 				t.Errorf("%s: Apply: got %q (%v), want %q, %q", tc.reason, code, err, tc.code, tc.message)
 			}
-			_, err = tc.function.client().List(t.Context(), "configmaps", "kube-system")
+			_, err = tc.function.client().List(t.Context(), "configmaps", "kube-system", nil)
 			if code := fault.CodeOf(err); code != tc.code {
 				t.Errorf("%s: List: got %q (%v), want %q", tc.reason, code, err, tc.code)
 			}
@@ -249,7 +286,7 @@ func TestRefusals(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			_, err := tc.function.client().List(t.Context(), "configmaps", "kube-system")
+			_, err := tc.function.client().List(t.Context(), "configmaps", "kube-system", nil)
 			if err == nil || errors.Is(err, client.ErrRefused) != tc.want {
 				t.Errorf("%s: %v", tc.reason, err)
 			}
@@ -292,7 +329,7 @@ func TestErrorHasItsParts(t *testing.T) {
 				t.Fatal(err)
 			}
 			f := function{kind: "Unhandled", payload: string(payload)}
-			_, err = f.client().List(t.Context(), "configmaps", "kube-system")
+			_, err = f.client().List(t.Context(), "configmaps", "kube-system", nil)
 			got := fault.As(err)
 			tc.want.Code = fault.InvalidRequest
 			if diff := cmp.Diff(tc.want, fault.Error{Code: got.Code, Message: got.Message, Field: got.Field, Next: got.Next}); diff != "" {

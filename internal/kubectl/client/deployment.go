@@ -79,7 +79,7 @@ func (d Deployment) String() string {
 
 // Deployment returns the Deployment of that name, and false if there is none.
 func (c *Client) Deployment(ctx context.Context, namespace, name string) (Deployment, bool, error) {
-	items, err := c.List(ctx, "deployments", namespace)
+	items, err := c.List(ctx, "deployments", namespace, FieldsOf[Deployment]())
 	if err != nil {
 		return Deployment{}, false, err
 	}

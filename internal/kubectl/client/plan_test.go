@@ -48,7 +48,7 @@ func TestPlanWithoutCluster(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			c := client.Of(nobody, tc.state)
-			items, err := c.List(t.Context(), "configmaps", "n")
+			items, err := c.List(t.Context(), "configmaps", "n", nil)
 			if err != nil || len(items) > 0 {
 				t.Errorf("%s: List: %v, %v", tc.reason, items, err)
 			}

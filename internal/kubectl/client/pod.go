@@ -58,7 +58,7 @@ func (p Pod) Ready() bool {
 
 // Pod returns the Pod of that name, and false if there is none.
 func (c *Client) Pod(ctx context.Context, namespace, name string) (Pod, bool, error) {
-	items, err := c.List(ctx, "pods", namespace)
+	items, err := c.List(ctx, "pods", namespace, FieldsOf[Pod]())
 	if err != nil {
 		return Pod{}, false, err
 	}

@@ -18,6 +18,11 @@ const Plan = "Plan"
 // new. An answer has nothing but a code and a message to say it with.
 const Refused = "refused by the cluster: "
 
+// Fields is the property of a [Value] that says which fields of an object are read, as JSON: an object with
+// a key for each, and in it an object that is empty or says which fields of that one. A list's are its
+// elements'. A function that does not know it reads all of them.
+const Fields = "Fields"
+
 // ErrorDetails is the property by which a caller has an error's message be a [Failure] as JSON. Others
 // get text for people.
 const ErrorDetails = "ErrorDetails"
@@ -29,4 +34,6 @@ type Failure struct {
 	Field string `json:"field,omitempty"`
 	// Next says what to do.
 	Next string `json:"next,omitempty"`
+	// TooLarge says that everything could be read, and does not fit into an answer.
+	TooLarge bool `json:"tooLarge,omitempty"`
 }
