@@ -185,10 +185,12 @@ def test_interpreters_agree_on_failures(played: Played, played_by_second: dict[S
         assert causes[0] == causes[1], scenario
 
 
-def test_scenarios_left_the_environments_whole(played_by_second: dict[Scenario, Outcome], first: Stage) -> None:
+def test_scenarios_left_the_environments_whole(played: Played, played_by_second: dict[Scenario, Outcome], first: Stage) -> None:
     assert played_by_second
+    # The provider stack names the machine that its deletion starts, and these scenarios have a machine of their own.
+    elsewhere = {name for scenario, (name, _) in played.items() if scenario.what.timeout}
     started = {name: first.start(sent, f"after-{name}") for name, sent in examples.requests().items()}
     for name, arn in started.items():
         result = first.wait(arn).succeeded().result
         changed = {stage["stage"]: stage["change"] for stage in result["stages"] if stage["change"] not in ("unchanged", "")}
-        assert changed == {}, name
+        assert changed in ({}, {"Register": "updated"} if name in elsewhere else {}), name

@@ -3,35 +3,51 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import pathlib
 import signal
 import threading
+import time
 from collections.abc import Iterator
 
 _LOOK = 0.001
 """Seconds between two looks for processes."""
+_NEW = 0.5
+"""Seconds after which a process certainly is what it is to be."""
 _SETTLED = 0.1
 """Seconds in which a call certainly reaches a function's process that stands still."""
 
 
-def of(function: str, directory: pathlib.Path) -> list[int]:
-    """The processes of a function of the local cloud in a directory."""
-    name = f"AWS_LAMBDA_FUNCTION_NAME={function}".encode()
-    place = f"TMPDIR={directory}/".encode()
-    found = []
-    for entry in os.listdir("/proc"):
-        if entry.isdigit():
+class Processes:
+    """The processes of a function of the local cloud in a directory.
+
+    Looking again costs little: what is another's is not looked at again.
+    """
+
+    def __init__(self, function: str, directory: pathlib.Path) -> None:
+        self._name, self._place = f"AWS_LAMBDA_FUNCTION_NAME={function}".encode(), f"TMPDIR={directory}/".encode()
+        self._until: dict[int, float] = {}
+        """For how long a process is looked at."""
+
+    def now(self) -> list[int]:
+        """Those that there are. A new process may be its parent's copy for a moment, and is looked at until that is past."""
+        found, first, at = [], not self._until, time.monotonic()
+        for pid in (int(entry) for entry in os.listdir("/proc") if entry.isdigit()):
+            until = self._until.setdefault(pid, at if first else at + _NEW)
+            if until <= at and not first:
+                continue
             with contextlib.suppress(OSError):  # ended meanwhile
-                variables = pathlib.Path("/proc", entry, "environ").read_bytes().split(b"\0")
-                if name in variables and any(v.startswith(place) for v in variables):
-                    found.append(int(entry))
-    return found
+                variables = pathlib.Path("/proc", str(pid), "environ").read_bytes().split(b"\0")
+                if self._name in variables and any(v.startswith(self._place) for v in variables):
+                    self._until[pid] = math.inf
+                    found.append(pid)
+        return found
 
 
 def kill(function: str, directory: pathlib.Path) -> None:
     """Kills the processes of a function."""
-    for pid in of(function, directory):
+    for pid in Processes(function, directory).now():
         _signal(pid, signal.SIGKILL)
 
 
@@ -43,7 +59,7 @@ class Victim:
     """
 
     def __init__(self, function: str, directory: pathlib.Path) -> None:
-        self._function, self._directory = function, directory
+        self._processes = Processes(function, directory)
         self._stopped: list[int] = []
         self._answered = threading.Event()
 
@@ -61,7 +77,7 @@ class Victim:
 
     def _hold(self) -> None:
         """Stops the processes that there are, so that they take a call and do nothing about it."""
-        for pid in of(self._function, self._directory):
+        for pid in self._processes.now():
             _signal(pid, signal.SIGSTOP)
             self._stopped.append(pid)
 
