@@ -50,7 +50,7 @@ func lookForLinkedRoles(ctx context.Context, api interface {
 		if live != nil || !s.exists(s.names.BootstrapStack) {
 			continue
 		}
-		denied, err := simulate(ctx, api, serviceRole(s), permission{
+		denied, err := simulate(ctx, api, s, serviceRole(s), permission{
 			actions:  []string{"iam:CreateServiceLinkedRole"},
 			resource: "arn:aws:iam::" + s.request.AccountID + ":role/aws-service-role/" + role.service + "/" + role.name,
 			key:      "iam:AWSServiceName", value: role.service,
@@ -58,8 +58,12 @@ func lookForLinkedRoles(ctx context.Context, api interface {
 		if err != nil {
 			return all, err
 		}
-		if len(denied) > 0 {
-			all = append(all, finding.Errorf("LinkedRoleMissing", "/awsAccountID", "account %s has no role %s, and %s may not make it", s.request.AccountID, role.name, serviceRole(s)).
+		report := finding.Errorf
+		if len(denied.certain) == 0 {
+			report = finding.Warningf
+		}
+		if len(denied.certain)+len(denied.uncertain) > 0 {
+			all = append(all, report("LinkedRoleMissing", "/awsAccountID", "account %s has no role %s, and %s may not make it", s.request.AccountID, role.name, serviceRole(s)).
 				WithNext("make it: aws iam create-service-linked-role --aws-service-name %s", role.service))
 		}
 	}

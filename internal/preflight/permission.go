@@ -63,42 +63,88 @@ func environmentRole(ctx context.Context, s subject) ([]finding.Finding, error) 
 }
 
 func lookAtPermissions(ctx context.Context, api simulator, s subject) ([]finding.Finding, error) {
-	var missing []string
+	var missing, uncertain []string
 	for _, p := range permissions(s) {
-		denied, err := simulate(ctx, api, s.request.EnvironmentRole, p)
+		denied, err := simulate(ctx, api, s, s.request.EnvironmentRole, p)
 		if err != nil {
 			return nil, err
 		}
-		missing = append(missing, denied...)
+		missing, uncertain = append(missing, denied.certain...), append(uncertain, denied.uncertain...)
 	}
-	if len(missing) == 0 {
-		return nil, nil
+	var found []finding.Finding
+	if len(missing) > 0 {
+		found = append(found, finding.Errorf("PermissionMissing", "/environmentRole", "%s may not call %s", s.request.EnvironmentRole, listed(missing)).
+			WithNext("deploy infra/environment-role.yaml of this orchestrator's version into account %s, or look for a boundary that forbids it", s.request.AccountID))
 	}
-	slices.Sort(missing)
-	return []finding.Finding{finding.Errorf("PermissionMissing", "/environmentRole", "%s may not call %s", s.request.EnvironmentRole, strings.Join(slices.Compact(missing), ", ")).
-		WithNext("deploy infra/environment-role.yaml of this orchestrator's version into account %s, or look for a boundary or an organization's policy that forbids it", s.request.AccountID)}, nil
+	if len(uncertain) > 0 {
+		found = append(found, finding.Warningf("PermissionUncertain", "/environmentRole", "%s may not be allowed to call %s: by IAM's simulator a policy of the account's organization denies it, or a condition "+
+			"whose key the simulator was not told", s.request.EnvironmentRole, listed(uncertain)).
+			WithNext("if a stage fails with AccessDenied, look at the organization's policies and at conditions in the role's policies and boundary"))
+	}
+	return found, nil
 }
 
-// simulate returns those of p's actions that the role is not allowed.
-func simulate(ctx context.Context, api simulator, role string, p permission) ([]string, error) {
-	in := &iam.SimulatePrincipalPolicyInput{PolicySourceArn: &role, ActionNames: p.actions, ResourceArns: []string{p.resource}}
-	if p.key != "" {
-		in.ContextEntries = []types.ContextEntry{{
-			ContextKeyName: aws.String(p.key), ContextKeyType: types.ContextKeyTypeEnumString, ContextKeyValues: []string{p.value},
-		}}
+func listed(actions []string) string {
+	slices.Sort(actions)
+	return strings.Join(slices.Compact(actions), ", ")
+}
+
+// denial is what the simulator says that a role may not do.
+type denial struct {
+	certain []string
+	// uncertain are actions that a real call may be allowed: see [doubtful].
+	uncertain []string
+}
+
+// simulate returns those of p's actions that the role is not allowed. The region is part of a call, and
+// what many organizations hold it to; global services are in us-east-1
+// (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-requestedregion).
+func simulate(ctx context.Context, api simulator, s subject, role string, p permission) (denial, error) {
+	region := s.request.Region
+	if strings.HasPrefix(p.actions[0], "iam:") {
+		region = "us-east-1"
 	}
-	var denied []string
+	in := &iam.SimulatePrincipalPolicyInput{
+		PolicySourceArn: &role, ActionNames: p.actions, ResourceArns: []string{p.resource},
+		ContextEntries: []types.ContextEntry{entry("aws:RequestedRegion", region)},
+	}
+	if p.key != "" {
+		in.ContextEntries = append(in.ContextEntries, entry(p.key, p.value))
+	}
+	var denied denial
 	pages := iam.NewSimulatePrincipalPolicyPaginator(api, in)
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			return nil, err
+			return denied, err
 		}
 		for _, result := range page.EvaluationResults {
-			if result.EvalDecision != types.PolicyEvaluationDecisionTypeAllowed {
-				denied = append(denied, aws.ToString(result.EvalActionName))
+			switch {
+			case result.EvalDecision == types.PolicyEvaluationDecisionTypeAllowed:
+			case doubtful(result):
+				denied.uncertain = append(denied.uncertain, aws.ToString(result.EvalActionName))
+			default:
+				denied.certain = append(denied.certain, aws.ToString(result.EvalActionName))
 			}
 		}
 	}
 	return denied, nil
+}
+
+func entry(key, value string) types.ContextEntry {
+	return types.ContextEntry{ContextKeyName: &key, ContextKeyType: types.ContextKeyTypeEnumString, ContextKeyValues: []string{value}}
+}
+
+// doubtful reports whether a denial may come from a condition key that the call would have and the
+// simulation has not. Keys that the role's own policies ask for are listed, for a resource with that
+// resource; keys that an organization's policies ask for are not
+// (https://docs.aws.amazon.com/IAM/latest/APIReference/API_EvaluationResult.html).
+func doubtful(result types.EvaluationResult) bool {
+	forbids := func(o *types.OrganizationsDecisionDetail) bool { return o != nil && !o.AllowedByOrganizations }
+	if len(result.MissingContextValues) > 0 || forbids(result.OrganizationsDecisionDetail) {
+		return true
+	}
+	return slices.ContainsFunc(result.ResourceSpecificResults, func(r types.ResourceSpecificResult) bool {
+		return len(r.MissingContextValues) > 0
+	})
 }

@@ -11,7 +11,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/harmonix-eks/environment-provider/internal/environment"
+	"github.com/harmonix-eks/environment-provider/internal/finding"
 	"github.com/harmonix-eks/environment-provider/internal/stack"
 )
 
@@ -70,6 +73,78 @@ func TestPermissions(t *testing.T) {
 	got, err = lookAtPermissions(t.Context(), fakeIAM{denied: []string{"s3:CreateBucket"}}, dev(func(s *subject) { s.stacks[s.names.BootstrapStack] = stack.Description{} }))
 	if err != nil || len(got) > 0 {
 		t.Errorf("the bucket is there: got %v, %v", got, err)
+	}
+}
+
+// evaluated is an IAM that answers every action with one result, and keeps the contexts it was given.
+type evaluated struct {
+	fakeIAM
+	result   types.EvaluationResult
+	contexts map[string]map[string]string
+}
+
+func (e evaluated) SimulatePrincipalPolicy(_ context.Context, in *iam.SimulatePrincipalPolicyInput, _ ...func(*iam.Options)) (*iam.SimulatePrincipalPolicyOutput, error) {
+	out := &iam.SimulatePrincipalPolicyOutput{}
+	for _, action := range in.ActionNames {
+		e.contexts[action] = map[string]string{}
+		for _, c := range in.ContextEntries {
+			e.contexts[action][aws.ToString(c.ContextKeyName)] = strings.Join(c.ContextKeyValues, ",")
+		}
+		e.result.EvalActionName = &action
+		out.EvaluationResults = append(out.EvaluationResults, e.result)
+	}
+	return out, nil
+}
+
+// A denial is certain only if the simulator knew what the call would have known.
+func TestUncertainDenials(t *testing.T) {
+	missing := types.ResourceSpecificResult{MissingContextValues: []string{"aws:PrincipalOrgID"}}
+	cases := map[string]struct {
+		reason   string
+		result   types.EvaluationResult
+		severity finding.Severity
+		code     string
+	}{
+		"Plain":        {"nothing allows it", types.EvaluationResult{}, "error", "PermissionMissing"},
+		"Organization": {"the keys that its policies ask for are not told", types.EvaluationResult{OrganizationsDecisionDetail: &types.OrganizationsDecisionDetail{}}, "warning", "PermissionUncertain"},
+		"Allowed":      {"the organization does not deny it", types.EvaluationResult{OrganizationsDecisionDetail: &types.OrganizationsDecisionDetail{AllowedByOrganizations: true}}, "error", "PermissionMissing"},
+		"Key":          {"of all resources", types.EvaluationResult{MissingContextValues: []string{"aws:SourceIp"}}, "warning", "PermissionUncertain"},
+		"KeyOfOne":     {"of the resource that was asked about", types.EvaluationResult{ResourceSpecificResults: []types.ResourceSpecificResult{missing}}, "warning", "PermissionUncertain"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			tc.result.EvalDecision = types.PolicyEvaluationDecisionTypeExplicitDeny
+			api := evaluated{result: tc.result, contexts: map[string]map[string]string{}}
+			bootstrapped := dev(func(s *subject) { s.stacks[s.names.BootstrapStack] = stack.Description{} })
+			got, err := lookAtPermissions(t.Context(), api, bootstrapped)
+			if err != nil || len(got) != 1 || got[0].Severity != tc.severity || got[0].Code != tc.code || got[0].Next == "" {
+				t.Errorf("%s: got %v, %v", tc.reason, got, err)
+			}
+			api.roles = map[string]types.Role{}
+			got, err = lookForLinkedRoles(t.Context(), api, bootstrapped)
+			if err != nil || len(got) != 3 || got[0].Severity != tc.severity {
+				t.Errorf("%s: linked roles: got %v, %v", tc.reason, got, err)
+			}
+		})
+	}
+}
+
+// Policies that lock regions see the region of a call; IAM's is us-east-1 wherever it is called from.
+func TestRegionIsTold(t *testing.T) {
+	api := evaluated{result: types.EvaluationResult{EvalDecision: types.PolicyEvaluationDecisionTypeAllowed}, contexts: map[string]map[string]string{}}
+	if _, err := lookAtPermissions(t.Context(), api, dev(func(s *subject) { s.request.Region = "eu-west-1" })); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]map[string]string{
+		"cloudformation:CreateStack": {"aws:RequestedRegion": "eu-west-1"},
+		"s3:CreateBucket":            {"aws:RequestedRegion": "eu-west-1"},
+		"iam:CreateRole":             {"aws:RequestedRegion": "us-east-1"},
+		"iam:PassRole":               {"aws:RequestedRegion": "us-east-1", "iam:PassedToService": "cloudformation.amazonaws.com"},
+	}
+	for action, context := range want {
+		if diff := cmp.Diff(context, api.contexts[action]); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", action, diff)
+		}
 	}
 }
 
