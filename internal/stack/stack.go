@@ -104,7 +104,7 @@ type Options struct {
 	// 2, 3, 5, 5 s, keeps four environments with three branches each below the rate at which
 	// DescribeStacks throttles, which is per account and region (aws-traps.md, row 1.68).
 	Delays []time.Duration
-	// Window is how long Converge waits before it hands back InProgress; 25 s by default, so that
+	// Window is how long Converge waits before it hands back InProgress; [timer.Window] by default, so that
 	// a wait of ten minutes costs 25 transitions.
 	Window time.Duration
 	// Rehearse makes Converge say what it would do instead of doing it. An engine that rehearses
@@ -130,7 +130,7 @@ func New(client api, o Options) *Engine {
 		o.Delays = []time.Duration{2 * time.Second, 3 * time.Second, 5 * time.Second}
 	}
 	if o.Window == 0 {
-		o.Window = 25 * time.Second
+		o.Window = timer.Window
 	}
 	if o.Jitter == nil {
 		o.Jitter = func(d time.Duration) time.Duration {

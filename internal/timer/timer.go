@@ -6,6 +6,10 @@ import (
 	"time"
 )
 
+// Window is how long one invocation looks on at what is under way elsewhere before it hands back to the
+// state machine, whose attempts are counted by it.
+const Window = 25 * time.Second
+
 // Wait returns after the duration, or with the context's error when that ends first.
 func Wait(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
