@@ -14,6 +14,7 @@ import (
 	"github.com/harmonix-eks/environment-provider/internal/stack"
 	"github.com/harmonix-eks/environment-provider/internal/stage"
 	"github.com/harmonix-eks/environment-provider/internal/target"
+	"github.com/harmonix-eks/environment-provider/internal/timer"
 )
 
 // Options are what the stage has to know of where it runs. Now is for tests.
@@ -65,12 +66,13 @@ func (s *Stage) Run(ctx context.Context, in stage.Input) (*environment.Bootstrap
 	spec := shared(t, in, in.State.Names.BootstrapStack, templates.Bootstrap, map[string]string{"PlatformAccount": s.options.PlatformAccount})
 	// It makes the service role, so it cannot be made with it. A role and a bucket take seconds.
 	spec.RoleARN = ""
+	begun := time.Now()
 	out, err := t.Stacks.Converge(ctx, spec)
 	if err != nil {
 		return nil, err
 	}
 	if !in.State.Request.Plans() {
-		if err := s.settled(ctx, t.Stacks, out.StackID); err != nil {
+		if err := s.settle(ctx, t.Stacks, out.StackID, begun); err != nil {
 			return nil, err
 		}
 	}
@@ -160,6 +162,14 @@ func section(progress environment.Progress, outputs map[string]string) *environm
 
 type reader interface {
 	LastEvent(ctx context.Context, name string) (time.Time, error)
+}
+
+// settle waits until the service role is settled, within what is left of a window that has begun: another
+// stack is to be converged after it.
+func (s *Stage) settle(ctx context.Context, stacks reader, id string, begun time.Time) error {
+	window, cancel := context.WithDeadline(ctx, begun.Add(timer.Window))
+	defer cancel()
+	return stage.Poll(window, func(context.Context) error { return s.settled(ctx, stacks, id) })
 }
 
 // settled answers [fault.InProgress] until the stack's last operation, whoever started it, is long

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -55,6 +56,33 @@ func TestSettled(t *testing.T) {
 			if err := s.settled(t.Context(), tc.events, "id"); fault.CodeOf(err) != tc.code {
 				t.Errorf("%s: got %v, want %q", tc.reason, err, tc.code)
 			}
+		})
+	}
+}
+
+// The state's attempts are as many as last its patience when each has lasted a window.
+func TestSettle(t *testing.T) {
+	cases := map[string]struct {
+		reason        string
+		settle, spent time.Duration
+		code          fault.Code
+		took          time.Duration
+	}{
+		"Soon":  {"it is looked at again", 15 * time.Second, 0, "", 16 * time.Second},
+		"Later": {"an attempt lasts its window", 120 * time.Second, 0, "InProgress", 25 * time.Second},
+		"Spent": {"of which the stack has had a part", 120 * time.Second, 20 * time.Second, "InProgress", 5 * time.Second},
+		"Over":  {"or all", 120 * time.Second, 26 * time.Second, "InProgress", 0},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				start := time.Now()
+				s := New(nil, nil, Options{Settle: tc.settle})
+				err := s.settle(t.Context(), events{t: t, last: start}, "id", start.Add(-tc.spent))
+				if code, took := fault.CodeOf(err), time.Since(start); code != tc.code || took != tc.took {
+					t.Errorf("%s: %v after %s, want %q after %s", tc.reason, err, took, tc.code, tc.took)
+				}
+			})
 		})
 	}
 }
