@@ -1,6 +1,6 @@
 """Every fault at every state: the attempts, the path and the end, with a record and the lock given back.
 
-One fault at each state by default; FAULTS=all plays all of them, FAULTS=Lock,Access all at these states.
+One fault at each state by default; FAULTS=all plays all of them, FAULTS=Lock,killed all at these states and of these kinds.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ ALL = [Scenario(state, fault, once) for state in IN_PROGRESS for fault in FAULTS
 
 def chosen() -> list[Scenario]:
     """What is played: once and for ever are the same for what ends an execution at once."""
-    states = os.environ.get("FAULTS", "")
-    if not states:
+    wanted = os.environ.get("FAULTS", "")
+    if not wanted:
         return SHORT
-    return [s for s in ALL if (states == "all" or s.state in states.split(",")) and not (s.once and s.attempts == 1)]
+    return [s for s in ALL if (wanted == "all" or {s.state, s.fault} & set(wanted.split(","))) and not (s.once and s.attempts == 1)]
 
 
 SCENARIOS = chosen()
