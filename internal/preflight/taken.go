@@ -186,13 +186,53 @@ func takenLogGroups(ctx context.Context, s subject) ([]finding.Finding, error) {
 	})
 }
 
-// takenParameters looks for SSM parameters under the environment's path.
+// parameterNames are those of the SSM parameters that the provider stack makes (harmonix-contract.md,
+// section 5). Applications' parameters are under the same path, and stay when an environment goes.
+func parameterNames(s subject) []name {
+	suffixes := []string{
+		"unique-id", "vpc", "vpc/public-subnets", "vpc/private-subnets", "kms-key", s.request.Name + "-audit", "eks-cluster",
+		"operations-role", "operations-role-arn", "provisioning-role", "provisioning-role-arn", "eks-control-plane-role", "eks-control-plane-role-arn",
+		"cluster-admin-role", "cluster-admin-role-arn", "kubectl-lambda-role-arn",
+	}
+	if s.request.NodeType == environment.NodeTypeFargate {
+		suffixes = append(suffixes, "pod-execution-role", "pod-execution-role-arn")
+	}
+	var all []name
+	for _, suffix := range suffixes {
+		all = append(all, name{s.names.ParameterPath + "/" + suffix, s.names.ProviderStack})
+	}
+	return all
+}
+
+// takenParameters looks for the provider stack's SSM parameters.
 func takenParameters(ctx context.Context, s subject) ([]finding.Finding, error) {
-	api := ssm.NewFromConfig(s.config)
-	return lookFor(ctx, s, "tree of SSM parameters", []name{{s.names.ParameterPath, s.names.ProviderStack}}, func(path string) (bool, error) {
-		out, err := api.GetParametersByPath(ctx, &ssm.GetParametersByPathInput{Path: aws.String(path), Recursive: aws.Bool(true), MaxResults: aws.Int32(1)})
-		return err == nil && len(out.Parameters) > 0, err
-	})
+	return lookForParameters(ctx, ssm.NewFromConfig(s.config), s)
+}
+
+// parametersAPI is what the check needs of SSM.
+type parametersAPI interface {
+	GetParameters(ctx context.Context, in *ssm.GetParametersInput, opts ...func(*ssm.Options)) (*ssm.GetParametersOutput, error)
+}
+
+func lookForParameters(ctx context.Context, api parametersAPI, s subject) ([]finding.Finding, error) {
+	names := newNames(parameterNames(s), s)
+	there := map[string]bool{}
+	// A call takes ten names: https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameters.html
+	for some := range slices.Chunk(names, 10) {
+		in := &ssm.GetParametersInput{}
+		for _, n := range some {
+			in.Names = append(in.Names, n.of)
+		}
+		// Those that are not there are no error.
+		out, err := api.GetParameters(ctx, in)
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range out.Parameters {
+			there[aws.ToString(p.Name)] = true
+		}
+	}
+	return lookFor(ctx, s, "SSM parameter", names, func(parameter string) (bool, error) { return there[parameter], nil })
 }
 
 // takenCluster refuses a cluster that no stack of the environment has made.

@@ -1,7 +1,9 @@
 package preflight
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -9,12 +11,14 @@ import (
 	"testing"
 
 	cfntypes "github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
+	ssmtypes "github.com/aws/aws-sdk-go-v2/service/ssm/types"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/harmonix-eks/environment-provider/internal/environment"
 )
 
-// Every fixed name that a template gives is looked for. Parameters of SSM are looked for by their path;
+// Every fixed name that a template gives is looked for;
 // layers have versions, so a name that is there is no obstacle.
 func TestNamesOfTemplates(t *testing.T) {
 	request := environment.Request{Prefix: "opa", Name: "dev", Region: "us-east-1", AccountID: "222222222222", VPCConfiguration: "create_new"}
@@ -23,7 +27,7 @@ func TestNamesOfTemplates(t *testing.T) {
 		r := request
 		r.NodeType = nodeType
 		s := subject{request: r, names: environment.NamesOf(r)}
-		for _, n := range slices.Concat(roleNames(s), aliasNames(s), logGroupNames(s)) {
+		for _, n := range slices.Concat(roleNames(s), aliasNames(s), logGroupNames(s), parameterNames(s)) {
 			looked[n.of] = true
 		}
 		looked[s.names.AuditTable], looked[s.names.KubectlFunction], looked[s.names.Cluster] = true, true, true
@@ -61,7 +65,7 @@ func fixedNames(t *testing.T, file string) []string {
 	}
 	property := map[string]string{
 		"AWS::IAM::Role": "RoleName", "AWS::DynamoDB::Table": "TableName", "AWS::KMS::Alias": "AliasName", "AWS::Logs::LogGroup": "LogGroupName",
-		"AWS::Lambda::Function": "FunctionName", "AWS::EKS::Cluster": "Name",
+		"AWS::Lambda::Function": "FunctionName", "AWS::EKS::Cluster": "Name", "AWS::SSM::Parameter": "Name",
 	}
 	fill := strings.NewReplacer("${Prefix}", "opa", "${Name}", "dev", "${AWS::Region}", "us-east-1", "${AWS::AccountId}", "222222222222")
 	var names []string
@@ -73,6 +77,52 @@ func fixedNames(t *testing.T, file string) []string {
 		}
 	}
 	return names
+}
+
+// parameters are those of an account. A call with more than ten names fails, as SSM's does.
+type parameters []string
+
+func (p parameters) GetParameters(_ context.Context, in *ssm.GetParametersInput, _ ...func(*ssm.Options)) (*ssm.GetParametersOutput, error) {
+	if len(in.Names) == 0 || len(in.Names) > 10 {
+		return nil, errors.New("ValidationException: names must have 1 to 10 members")
+	}
+	out := &ssm.GetParametersOutput{}
+	for _, name := range in.Names {
+		if slices.Contains(p, name) {
+			out.Parameters = append(out.Parameters, ssmtypes.Parameter{Name: &name})
+		}
+	}
+	return out, nil
+}
+
+func TestTakenParameters(t *testing.T) {
+	cases := map[string]struct {
+		reason string
+		there  parameters
+		change func(*subject)
+		want   []string
+	}{
+		// harmonix-contract.md, sections 5.2 and 6: applications write beside the environment's own.
+		"Applications": {"an environment that was removed leaves them, and is made again", parameters{"/opa/dev/shop-admin-role", "/opa/dev/shop-admin-role-arn"}, nil, nil},
+		"Own":          {"the stack could not make it", parameters{"/opa/dev/vpc/private-subnets", "/opa/dev/kubectl-lambda-role-arn"}, nil, []string{"/opa/dev/vpc/private-subnets", "/opa/dev/kubectl-lambda-role-arn"}},
+		"Fargate":      {"with managed nodes there is no such parameter", parameters{"/opa/dev/pod-execution-role"}, nil, nil},
+		"Made": {"they are the stack's", parameters{"/opa/dev/vpc"}, func(s *subject) {
+			s.statuses = map[string]cfntypes.StackStatus{s.names.ProviderStack: "CREATE_COMPLETE"}
+		}, nil},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			got, err := lookForParameters(t.Context(), tc.there, dev(tc.change))
+			if err != nil || len(got) != len(tc.want) {
+				t.Fatalf("%s: got %v, %v", tc.reason, got, err)
+			}
+			for i, want := range tc.want {
+				if got[i].Code != "NameTaken" || !strings.Contains(got[i].Found, "SSM parameter "+want+" already") {
+					t.Errorf("%s: got %v", tc.reason, got[i])
+				}
+			}
+		})
+	}
 }
 
 func TestNewNames(t *testing.T) {

@@ -51,7 +51,7 @@ func called() []string {
 		"lambda:GetFunctionConfiguration", "lambda:InvokeFunction",
 		"logs:DescribeLogGroups",
 		"servicequotas:GetAWSDefaultServiceQuota", "servicequotas:GetServiceQuota",
-		"ssm:GetParametersByPath",
+		"ssm:GetParameters",
 		"tag:GetResources",
 		"s3:GetObject", "s3:PutObject",
 	}

@@ -216,6 +216,8 @@ def planted(world: World, region: str = "us-east-1") -> Iterator[set[str]]:
     )
     logs.create_log_group(logGroupName="/aws/vpc/opa-checked-flow-logs")
     ssm.put_parameter(Name="/opa/checked/vpc", Value="vpc-1", Type="String")
+    # An application's, which no environment makes: harmonix-contract.md, section 5.2.
+    ssm.put_parameter(Name="/opa/checked/shop-admin-role", Value="role", Type="String")
     key = world.target("kms", region).create_key()["KeyMetadata"]["KeyId"]
     world.target("kms", region).create_alias(AliasName="alias/opa-checked-key", TargetKeyId=key)
     try:
@@ -223,14 +225,14 @@ def planted(world: World, region: str = "us-east-1") -> Iterator[set[str]]:
             "role opa-checked-operations-role",
             "table opa-checked-audit",
             "log group /aws/vpc/opa-checked-flow-logs",
-            "tree of SSM parameters /opa/checked",
+            "SSM parameter /opa/checked/vpc",
             "key alias alias/opa-checked-key",
         }
     finally:
         iam.delete_role(RoleName="opa-checked-operations-role")
         table.delete_table(TableName="opa-checked-audit")
         logs.delete_log_group(logGroupName="/aws/vpc/opa-checked-flow-logs")
-        ssm.delete_parameter(Name="/opa/checked/vpc")
+        ssm.delete_parameters(Names=["/opa/checked/vpc", "/opa/checked/shop-admin-role"])
         world.target("kms", region).delete_alias(AliasName="alias/opa-checked-key")
 
 

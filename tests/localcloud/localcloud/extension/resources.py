@@ -26,6 +26,8 @@ def _named(service: str, headers: dict, body: bytes, here: str) -> str:
     match service, headers.get("x-amz-target", "").rpartition(".")[2]:
         case "ssm", "GetParametersByPath":
             return f"arn:aws:ssm:{here}:parameter/{json.loads(body)['Path'].strip('/')}"
+        case "ssm", "GetParameters":
+            return f"arn:aws:ssm:{here}:parameter/{json.loads(body)['Names'][0].strip('/')}"
         case "logs", "DescribeLogGroups":
             return f"arn:aws:logs:{here}:log-group::log-stream:"
         case "iam", _ if b"Action=SimulatePrincipalPolicy" in body:
