@@ -14,10 +14,11 @@ import (
 type config struct {
 	Layers         map[string]string `env:"KUBECTL_LAYERS" envKeyValSeparator:"="`
 	TargetAccounts []string          `env:"TARGET_ACCOUNTS"`
+	StarterRole    string            `env:"STARTER_ROLE"`
 }
 
 func main() {
 	rt := stage.Load[config]()
 	versions := slices.Sorted(maps.Keys(rt.Config.Layers))
-	stage.Start("Preflight", rt.Log, preflight.New(rt.AWS, account.NewConnector(rt.AWS), versions, rt.Config.TargetAccounts).Run)
+	stage.Start("Preflight", rt.Log, preflight.New(rt.AWS, account.NewConnector(rt.AWS), versions, rt.Config.TargetAccounts, rt.Config.StarterRole).Run)
 }

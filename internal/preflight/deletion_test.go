@@ -1,9 +1,11 @@
 package preflight
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/harmonix-eks/environment-provider/internal/environment"
+	"github.com/harmonix-eks/environment-provider/internal/stack"
 )
 
 func TestDeletion(t *testing.T) {
@@ -25,6 +27,30 @@ func TestDeletion(t *testing.T) {
 				t.Fatalf("%s: found %v", tc.reason, found)
 			}
 			if tc.warns && (found[0].Severity != "warning" || found[0].Code != "NoTargetAccount" || found[0].Next == "") {
+				t.Errorf("%s: found %+v", tc.reason, found[0])
+			}
+		})
+	}
+}
+
+func TestOtherOrchestrator(t *testing.T) {
+	const own = "arn:aws:iam::111111111111:role/own"
+	cases := map[string]struct {
+		reason string
+		stacks map[string]stack.Description
+		warns  bool
+	}{
+		"None":  {"the first environment of the account brings the hook", nil, false},
+		"Own":   {"it is this orchestrator's", map[string]stack.Description{"EKS-ENV-Bootstrap-DeleteHook": {Parameters: map[string]string{"StarterRoleArn": own}}}, false},
+		"Other": {"found out now and not when somebody deletes", map[string]stack.Description{"EKS-ENV-Bootstrap-DeleteHook": {Parameters: map[string]string{"StarterRoleArn": "arn:other"}}}, true},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			found := otherOrchestrator(dev(func(s *subject) { s.stacks = tc.stacks }), own)
+			if (len(found) == 1) != tc.warns {
+				t.Fatalf("%s: found %v", tc.reason, found)
+			}
+			if tc.warns && (found[0].Severity != "warning" || !strings.Contains(found[0].Found, "as arn:other") || !strings.Contains(found[0].Next, "one orchestrator")) {
 				t.Errorf("%s: found %+v", tc.reason, found[0])
 			}
 		})

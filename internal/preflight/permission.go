@@ -56,6 +56,33 @@ func permissions(s subject) []permission {
 	)
 }
 
+// removing are what the stages of a removal look with: a role from before they did so fails when the work
+// has begun. What they delete with is held to tags, so it cannot be asked about.
+func removing(s subject) []permission {
+	n, account := s.names, s.request.AccountID
+	return []permission{
+		{actions: []string{
+			"cloudformation:DeleteStack", "cloudformation:DescribeStacks", "cloudformation:GetTemplate", "cloudformation:ListStackResources",
+			"cloudformation:UpdateStack", "cloudformation:UpdateTerminationProtection",
+		}, resource: "arn:aws:cloudformation:" + s.request.Region + ":" + account + ":stack/" + n.ClusterStack + "/*"},
+		{actions: []string{
+			"ec2:DescribeEgressOnlyInternetGateways", "ec2:DescribeNetworkAcls", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSecurityGroups",
+			"ec2:DescribeVolumes", "ec2:DescribeVpcEndpoints", "ec2:DescribeVpcPeeringConnections", "ec2:DescribeVpnGateways",
+		}, resource: "*"},
+		{actions: []string{
+			"elasticloadbalancing:DescribeLoadBalancerAttributes", "elasticloadbalancing:DescribeLoadBalancers",
+			"elasticloadbalancing:DescribeTags", "elasticloadbalancing:DescribeTargetGroups",
+		}, resource: "*"},
+		{actions: []string{"tag:GetResources"}, resource: "*"},
+		{actions: []string{"iam:ListAttachedRolePolicies", "iam:ListInstanceProfilesForRole", "iam:ListRolePolicies"}, resource: "arn:aws:iam::" + account + ":role/" + n.Environment + "-operations-role"},
+	}
+}
+
+// removingRole looks whether the environment role may look as a removal does.
+func removingRole(ctx context.Context, s subject) ([]finding.Finding, error) {
+	return lookAt(ctx, iam.NewFromConfig(s.config), s, removing(s))
+}
+
 // environmentRole looks whether the environment role may do what the stages do with it. IAM counts in
 // what the account's organization forbids.
 func environmentRole(ctx context.Context, s subject) ([]finding.Finding, error) {
@@ -63,8 +90,12 @@ func environmentRole(ctx context.Context, s subject) ([]finding.Finding, error) 
 }
 
 func lookAtPermissions(ctx context.Context, api simulator, s subject) ([]finding.Finding, error) {
+	return lookAt(ctx, api, s, permissions(s))
+}
+
+func lookAt(ctx context.Context, api simulator, s subject, all []permission) ([]finding.Finding, error) {
 	var missing, uncertain []string
-	for _, p := range permissions(s) {
+	for _, p := range all {
 		denied, err := simulate(ctx, api, s, s.request.EnvironmentRole, p)
 		if err != nil {
 			return nil, err

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/harmonix-eks/environment-provider/internal/environment"
+	"github.com/harmonix-eks/environment-provider/internal/fault"
 	"github.com/harmonix-eks/environment-provider/internal/finding"
 	"github.com/harmonix-eks/environment-provider/internal/stack"
 )
@@ -96,6 +97,22 @@ func (e evaluated) SimulatePrincipalPolicy(_ context.Context, in *iam.SimulatePr
 	return out, nil
 }
 
+// A role from before a removal looked at so much is found out before anything is removed.
+func TestRemovalByAnOldRole(t *testing.T) {
+	old := fakeIAM{denied: []string{"tag:GetResources", "ec2:DescribeNetworkAcls"}}
+	look := func(ctx context.Context, s subject) ([]finding.Finding, error) {
+		return lookAt(ctx, old, s, removing(s))
+	}
+	err := refuseRemoval(inspect(t.Context(), dev(nil), []check{{what: "permissions", look: look}}))
+	f := fault.As(err)
+	if f.Code != fault.PreflightFailed || f.Field != "/environmentRole" || !strings.Contains(f.Message, "nothing was removed") || !strings.Contains(f.Message, "may not call ec2:DescribeNetworkAcls, tag:GetResources") {
+		t.Errorf("got %v", err)
+	}
+	if got, err := lookAt(t.Context(), fakeIAM{}, dev(nil), removing(dev(nil))); err != nil || len(got) > 0 {
+		t.Errorf("all allowed: got %v, %v", got, err)
+	}
+}
+
 // A denial is certain only if the simulator knew what the call would have known.
 func TestUncertainDenials(t *testing.T) {
 	missing := types.ResourceSpecificResult{MissingContextValues: []string{"aws:PrincipalOrgID"}}
@@ -154,7 +171,7 @@ func TestPermissionsAreGiven(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, p := range permissions(dev(nil)) {
+	for _, p := range append(permissions(dev(nil)), removing(dev(nil))...) {
 		for _, action := range p.actions {
 			if !strings.Contains(string(text), "- "+action+"\n") && !strings.Contains(string(text), "Action: "+action+"\n") {
 				t.Errorf("infra/environment-role.yaml lacks %s", action)

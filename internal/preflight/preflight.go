@@ -52,23 +52,30 @@ type Stage struct {
 	zones      func(aws.Config) zoneAPI
 	layers     []string
 	trusted    []string
-	checks     []check
+	// starter is the role that delete hooks start deletions with.
+	starter string
+	checks  []check
+	// removals are the checks of a request to remove an environment.
+	removals []check
 }
 
 // New returns a stage that reads the platform's parameters with base, the function's own
 // configuration, and reaches target accounts through c. The orchestrator has a kubectl for the
-// Kubernetes minor versions in layers, and lets the accounts in trusted start deletions.
-func New(base aws.Config, c connector, layers, trusted []string) *Stage {
+// Kubernetes minor versions in layers, and lets the accounts in trusted start deletions, as
+// the role starter.
+func New(base aws.Config, c connector, layers, trusted []string, starter string) *Stage {
 	return &Stage{
 		base:       base,
 		layers:     layers,
 		trusted:    trusted,
+		starter:    starter,
 		connector:  c,
 		parameters: ssm.NewFromConfig(base),
 		versions:   func(cfg aws.Config) versionAPI { return eks.NewFromConfig(cfg) },
 		stacks:     func(cfg aws.Config) describer { return stack.New(cloudformation.NewFromConfig(cfg), stack.Options{}) },
 		zones:      func(cfg aws.Config) zoneAPI { return ec2.NewFromConfig(cfg) },
 		checks:     checks(),
+		removals:   []check{{what: "the permissions of the environment role", look: removingRole}},
 	}
 }
 
@@ -98,6 +105,7 @@ func (s *Stage) Run(ctx context.Context, in Input) (environment.State, error) {
 	report = append(report, look.request.Warnings()...)
 	report = append(report, inspect(ctx, look, s.checks)...)
 	report = append(report, deletion(look, s.trusted)...)
+	report = append(report, otherOrchestrator(look, s.starter)...)
 	if err := refuse(report, look); err != nil {
 		return environment.State{}, err
 	}
@@ -110,14 +118,21 @@ func (s *Stage) Run(ctx context.Context, in Input) (environment.State, error) {
 	}, nil
 }
 
-// removal checks a request to remove an environment: the account has to be reached, and that is all.
-// What would keep an environment from being made must not keep it from being removed.
+// removal checks a request to remove an environment: the account has to be reached, by a role that is not
+// too old to remove. What would keep an environment from being made must not keep it from being removed.
 func (s *Stage) removal(ctx context.Context, in Input, r environment.Request) (environment.State, error) {
-	if _, err := s.connector.Connect(ctx, account.TargetOf(r)); err != nil {
+	cfg, err := s.connector.Connect(ctx, account.TargetOf(r))
+	if err != nil {
 		return environment.State{}, unreachable(r, err)
 	}
+	look := subject{config: cfg, request: r, names: environment.NamesOf(r)}
+	report := inspect(ctx, look, s.removals)
+	if err := refuseRemoval(report); err != nil {
+		return environment.State{}, err
+	}
+	_, warnings := finding.Split(report)
 	return environment.State{
-		Execution: in.Execution, Request: r, Names: environment.NamesOf(r), Findings: []finding.Finding{},
+		Execution: in.Execution, Request: r, Names: look.names, Findings: append([]finding.Finding{}, warnings...),
 	}, nil
 }
 

@@ -14,13 +14,21 @@ import (
 // role is missing as well. Where nothing but the request is wrong, or the environment is another's, its
 // code says that.
 func refuse(report []finding.Finding, s subject) error {
-	errors, warnings := finding.Split(report)
-	if len(errors) == 0 {
-		return nil
-	}
 	so := "nothing was created"
 	if s.made() {
 		so = "the environment was not changed"
+	}
+	return refused(report, so)
+}
+
+// refuseRemoval is refuse for a request to remove an environment.
+func refuseRemoval(report []finding.Finding) error { return refused(report, "nothing was removed") }
+
+// refused is the error for a report, which says what has become of the environment.
+func refused(report []finding.Finding, so string) error {
+	errors, warnings := finding.Split(report)
+	if len(errors) == 0 {
+		return nil
 	}
 	f := &fault.Error{Code: classOfAll(errors), Field: errors[0].Field, Findings: slices.Concat(errors, warnings)}
 	heading := fmt.Sprintf("%s in the way; %s:", count(len(errors), "thing stands", "things stand"), so)

@@ -214,7 +214,7 @@ func TestVariables(t *testing.T) {
 		"RegisterFunction":      {"STARTER_ROLE"},
 		"DrainFunction":         {"DRAIN_SECONDS"},
 		"SweepDataFunction":     {"RECHECK_SECONDS"},
-		"PreflightFunction":     {"KUBECTL_LAYERS", "TARGET_ACCOUNTS"},
+		"PreflightFunction":     {"KUBECTL_LAYERS", "STARTER_ROLE", "TARGET_ACCOUNTS"},
 		"KubectlFunction":       {"ASSUMABLE_ROLES", "KUBECTL_MINOR"},
 		"LoadBalancerFunction":  {"CHART_REPOSITORY", "CHART_VERSION"},
 		"DeployKubectlFunction": {"KUBECTL_FUNCTION", "KUBECTL_LAYERS"},

@@ -291,6 +291,15 @@ def test_missing_permission_is_an_error_or_a_check_left_out(provider: Provider, 
     assert "the quotas of the network, the quota of clusters" in unchecked["found"]
 
 
+def test_removal_by_an_old_role_is_refused_before_anything_is_removed(provider: Provider, world: World) -> None:
+    request = example("fargate", name="nobody", operation="delete")
+    with lesser_role(world, lambda _, action: action == "tag:GetResources") as role:
+        cause = provider.run(request | {"environmentRole": role}).failed("PreflightFailed")
+    assert finding(cause, "PermissionMissing")["found"] == f"{role} may not call tag:GetResources"
+    assert "nothing was removed" in cause["message"]
+    assert provider.run(request).succeeded().result["changed"] is False
+
+
 @pytest.fixture(scope="module")
 def repaired(provider: Provider, world: World) -> Environment:
     """An environment whose request was refused first, because a quota was full."""
