@@ -21,6 +21,13 @@ TOGETHER = (("Network", "Identity"), ("Cluster", "Egress", "Kubectl"), ("Capacit
 
 PARTS = tuple(part for parts in TOGETHER for part in parts)
 
+UNTAGGED = ("Layer",)
+"""What has no tags and is not touched by such a change."""
+
+REPLACEABLE = ("AddonRoles", "Capacity", "Egress", "Kubectl")
+"""The stacks that nothing else of an environment stands on. Who deletes network, keys or cluster by hand has removed the
+environment, and who deletes the provider stack has asked for that."""
+
 TAGS = {"tags": {"cost-center": "4711"}}
 """What changes every stack of an environment."""
 
@@ -81,7 +88,7 @@ def updated(course: Course, world: World, resources: dict[str, list[str]], toget
     for parts in together:
         several = [part for part in parts if len(resources[part]) > 1]
         made = [(part, resources[part][-1], "update", 0) for part in parts]
-        taken_back = [(part, resources[part][0], "update", 1) for part in several]
+        taken_back = [(part, next(r for r in resources[part] if r not in UNTAGGED), "update", 1) for part in several]
         _obstructed(course, world, dict.fromkeys(parts, "UPDATE_ROLLBACK_COMPLETE"), made)
         if several:
             alone = dict.fromkeys(parts, "UPDATE_ROLLBACK_COMPLETE")

@@ -24,7 +24,7 @@ from localcloud.extension.eks.kube import KubeClient
 from localcloud.snapshot import Snapshot
 from resume import end, lives
 from resume.lifetime import Lifetime
-from resume.lives import AFTER, BEFORE, PARTS, REFUSED, TAGS, TOGETHER, Course, Story
+from resume.lives import AFTER, BEFORE, PARTS, REFUSED, REPLACEABLE, TAGS, TOGETHER, Course, Story
 from resume.point import Point
 
 ALL = os.environ.get("FAULTS") == "all"
@@ -80,7 +80,7 @@ def courses(stage: Stage, world: World, undisturbed: tuple[Lifetime, list[Point]
         "rolled-back": lambda course: lives.rolled_back(course, world, resources, TOGETHER if ALL else TOGETHER[:2]),
         "updated": lambda course: (
             lives.updated(course, world, resources, TOGETHER if ALL else (("Egress",), ("Capacity", "AddonRoles"))),
-            lives.half_deleted(course, world, resources, PARTS[::-1] if ALL else ("AddonRoles",)),
+            lives.half_deleted(course, world, resources, REPLACEABLE if ALL else REPLACEABLE[:1]),
         )[0],
     }
     for name, strikes in dealt(points if ALL else short(points)).items():

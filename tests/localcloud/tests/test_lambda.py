@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import functions
 from conftest import Cloud
 
@@ -28,3 +30,12 @@ return {"env": dict(os.environ), "run": run}
     foreign = {n for n in env if n.startswith(("LOCALCLOUD", "MINISTACK", "GATEWAY", "SECRET_OF", "PYTHONPATH", "HOME"))}
     assert not foreign
     assert "KUBECTL_PATH" not in functions.invoke(cloud, "without-layer", {})["env"]
+
+
+def test_process_that_ends_before_its_first_event_is_an_exit(cloud: Cloud) -> None:
+    functions.create(cloud, "ends", "return None")
+    client = cloud.client("lambda")
+    client.update_function_code(FunctionName="ends", ZipFile=functions.archive({"bootstrap": "#!/bin/sh\nkill -9 $$\n"}))
+    answer = client.invoke(FunctionName="ends", Payload=b"{}")
+    assert answer["FunctionError"] == "Unhandled"
+    assert json.load(answer["Payload"])["errorType"] == "Runtime.ExitError"

@@ -19,7 +19,7 @@ import urllib.parse
 import zipfile
 from typing import Any
 
-from ministack.core import iam_actions
+from ministack.core import iam_actions, lambda_runtime
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import lambda_svc
 
@@ -35,6 +35,25 @@ def install(settings: Settings) -> None:
     iam_actions._lambda_action = _action(iam_actions._lambda_action)
     iam_actions.extract_resource_arn = _resource(iam_actions.extract_resource_arn)
     lambda_svc._provided_worker_env = _clean(lambda_svc._provided_worker_env, layers, settings)
+    lambda_runtime.ProvidedWorker._await_init = _exiting(lambda_runtime.ProvidedWorker._await_init)
+
+
+def _exiting(original: Any) -> Any:
+    """Name the end of a process before its first event as Lambda does; MiniStack has no name for it.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
+    """
+
+    @functools.wraps(original)
+    def await_init(worker: Any, *arguments: Any, **more: Any) -> None:
+        try:
+            original(worker, *arguments, **more)
+        except RuntimeError as error:
+            if str(error).startswith("bootstrap exited during init"):
+                raise lambda_runtime.ProvidedRuntimeError(str(error), "Runtime.ExitError") from error
+            raise
+
+    return await_init
 
 
 _LAYER_VERSION = re.compile(r"/[^/]+/layers/(?P<layer>[^/]+)/versions/(?P<version>\d+)")
