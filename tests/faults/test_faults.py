@@ -17,10 +17,18 @@ from e2e.world import eventually
 from faults import definition, examples
 from faults.scenario import OTHER, Outcome, Scenario, Stage, entered, expected_path, path
 from faults.table import EACH_STATE, FAULTS, IN_PROGRESS, OPERATION
-from localcloud.proxy import Cut
+from localcloud.proxy import Cut, Kill
 
 SHORT = [Scenario(state, *chosen) for state, chosen in EACH_STATE.items()]
-ALL = [Scenario(state, fault, once) for state in IN_PROGRESS for fault in FAULTS for once in (True, False)]
+ALL = [
+    Scenario(state, fault, once)
+    for state in IN_PROGRESS
+    for fault in FAULTS
+    for once in (True, False)
+    # A process that is started for a call cannot be held before it: the later attempts would be a race. What
+    # comes of deaths for ever is played with Runtime.ExitError, which is what they are told as.
+    if once or not isinstance(FAULTS[fault].disturbance, Kill)
+]
 
 
 def chosen() -> list[Scenario]:
@@ -185,8 +193,8 @@ def test_interpreters_agree_on_failures(played: Played, played_by_second: dict[S
         assert causes[0] == causes[1], scenario
 
 
-def test_scenarios_left_the_environments_whole(played: Played, played_by_second: dict[Scenario, Outcome], first: Stage) -> None:
-    assert played_by_second
+@pytest.mark.usefixtures("played_by_second")
+def test_scenarios_left_the_environments_whole(played: Played, first: Stage) -> None:
     # The provider stack names the machine that its deletion starts, and these scenarios have a machine of their own.
     elsewhere = {name for scenario, (name, _) in played.items() if scenario.what.timeout}
     started = {name: first.start(sent, f"after-{name}") for name, sent in examples.requests().items()}

@@ -60,7 +60,7 @@ class Victim:
 
     def __init__(self, function: str, directory: pathlib.Path) -> None:
         self._processes = Processes(function, directory)
-        self._stopped: list[int] = []
+        self._stopped: dict[int, float] = {}
         self._answered = threading.Event()
 
     @contextlib.contextmanager
@@ -78,20 +78,21 @@ class Victim:
     def _hold(self) -> None:
         """Stops the processes that there are, so that they take a call and do nothing about it."""
         for pid in self._processes.now():
-            _signal(pid, signal.SIGSTOP)
-            self._stopped.append(pid)
+            if pid not in self._stopped:
+                _signal(pid, signal.SIGSTOP)
+                self._stopped[pid] = time.monotonic()
 
     def _kill(self) -> None:
         while not self._answered.wait(_LOOK):
             self._hold()
-            if self._stopped:
-                self._answered.wait(_SETTLED)
-            self._kill_held()
-        self._kill_held()
+            self._kill_held(time.monotonic() - _SETTLED)
+        self._kill_held(math.inf)
 
-    def _kill_held(self) -> None:
-        while self._stopped:
-            _signal(self._stopped.pop(), signal.SIGKILL)
+    def _kill_held(self, since: float) -> None:
+        """Kills what has been stopped since then or before."""
+        for pid in [pid for pid, stopped in self._stopped.items() if stopped <= since]:
+            _signal(pid, signal.SIGKILL)
+            del self._stopped[pid]
 
 
 def _signal(pid: int, number: int) -> None:
