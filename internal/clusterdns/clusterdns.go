@@ -5,6 +5,7 @@ package clusterdns
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/harmonix-eks/environment-provider/internal/environment"
 	"github.com/harmonix-eks/environment-provider/internal/fault"
@@ -17,12 +18,17 @@ const (
 	namespace, name = "kube-system", "coredns"
 	// computeType is the annotation by which EKS keeps CoreDNS off Fargate, or not.
 	computeType = "eks.amazonaws.com/compute-type"
+	// fargateScheduler is what EKS has pods scheduled by that match a profile when they are made.
+	// https://docs.aws.amazon.com/eks/latest/userguide/fargate-pod-configuration.html
+	fargateScheduler = "fargate-scheduler"
 )
 
 // cluster is the part of the kubectl function that the stage needs.
 type cluster interface {
 	Deployment(ctx context.Context, namespace, name string) (client.Deployment, bool, error)
 	Patch(ctx context.Context, namespace, object string, patch any) error
+	Pods(ctx context.Context, namespace string) ([]client.Pod, error)
+	Delete(ctx context.Context, object client.Object) error
 }
 
 // Stage is the ClusterDNS stage.
@@ -44,13 +50,16 @@ func (s *Stage) Run(ctx context.Context, in stage.Input) (*environment.ClusterDN
 		changes, err := plan(ctx, c, want)
 		return &environment.ClusterDNS{Progress: c.Progress(changes)}, err
 	}
-	deployment, err := converge(ctx, c, want)
+	deployment, freed, err := converge(ctx, c, want, in.Entered)
 	if err != nil {
 		return nil, err
 	}
 	change := environment.Unchanged
 	if want.fargate || len(want.tolerations) > 0 {
 		change = deployment.ChangedSince(in.Entered)
+	}
+	if freed && change == environment.Unchanged {
+		change = environment.Updated
 	}
 	return &environment.ClusterDNS{Progress: environment.Progress{Change: change}}, nil
 }
@@ -61,9 +70,11 @@ type placement struct {
 	tolerations []environment.Toleration
 }
 
-// converge looks on until CoreDNS is ready, and places it where that is needed.
-func converge(ctx context.Context, c cluster, want placement) (client.Deployment, error) {
+// converge looks on until CoreDNS is ready, and places it where that is needed. It reports whether it has
+// freed pods.
+func converge(ctx context.Context, c cluster, want placement, entered time.Time) (client.Deployment, bool, error) {
 	var deployment client.Deployment
+	looked, freed := !want.fargate, false
 	err := stage.Poll(ctx, func(ctx context.Context) error {
 		found, exists, err := c.Deployment(ctx, namespace, name)
 		if err != nil {
@@ -80,12 +91,42 @@ func converge(ctx context.Context, c cluster, want placement) (client.Deployment
 			}
 			return fault.New(fault.InProgress, "CoreDNS is being moved to the environment's capacity")
 		}
+		// While a new template is rolled out its old pods may be such that wait, and they go anyway.
+		if !looked && deployment.ChangedSince(entered) == environment.Unchanged {
+			if freed, err = free(ctx, c, entered); err != nil {
+				return err
+			}
+			looked = true
+		}
 		if !deployment.RolledOut() {
 			return fault.New(fault.InProgress, "CoreDNS is not ready: %s", deployment)
 		}
 		return nil
 	})
-	return deployment, err
+	return deployment, freed, err
+}
+
+// free has the pods of the namespace made anew that no profile matched when they were made: on a cluster
+// without nodes they wait for ever (aws-traps.md, row 5.9). That is so after the profile was deleted. Those
+// made since the stage was entered have found it.
+func free(ctx context.Context, c cluster, entered time.Time) (bool, error) {
+	pods, err := c.Pods(ctx, namespace)
+	if err != nil {
+		return false, err
+	}
+	freed := false
+	for _, p := range pods {
+		waits := p.Status.Phase == "Pending" && p.Spec.NodeName == "" && p.Spec.SchedulerName != fargateScheduler
+		if !waits || !p.Controlled() || !p.Metadata.CreationTimestamp.Before(entered.Truncate(time.Second)) {
+			continue
+		}
+		metadata := map[string]any{"namespace": namespace, "name": p.Metadata.Name}
+		if err := c.Delete(ctx, client.Object{"apiVersion": "v1", "kind": "Pod", "metadata": metadata}); err != nil {
+			return false, err
+		}
+		freed = true
+	}
+	return freed, nil
 }
 
 // patch is what the Deployment lacks, nil if nothing.

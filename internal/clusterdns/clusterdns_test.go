@@ -3,6 +3,7 @@ package clusterdns
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -25,9 +26,59 @@ type fakeCluster struct {
 	own      []environment.Toleration
 	ready    bool
 	patchErr []error
+	pods     []client.Pod
 
 	looks   int
 	patches []string
+	deleted []string
+}
+
+func (c *fakeCluster) Pods(context.Context, string) ([]client.Pod, error) { return c.pods, nil }
+
+func (c *fakeCluster) Delete(_ context.Context, object client.Object) error {
+	metadata, _ := object["metadata"].(map[string]any)
+	c.deleted = append(c.deleted, fmt.Sprint(object["kind"], " ", metadata["namespace"], "/", metadata["name"]))
+	c.ready = true
+	return nil
+}
+
+// waiting is a pod that was made a minute ago and has no node.
+func waiting(name, scheduler string, change ...func(*client.Pod)) client.Pod {
+	var p client.Pod
+	p.Metadata.Name, p.Spec.SchedulerName, p.Status.Phase = name, scheduler, "Pending"
+	p.Metadata.CreationTimestamp = time.Now().Add(-time.Minute)
+	p.Metadata.OwnerReferences = append(p.Metadata.OwnerReferences, struct {
+		Controller bool `json:"controller"`
+	}{true})
+	for _, c := range change {
+		c(&p)
+	}
+	return p
+}
+
+// On a cluster without nodes a pod that no profile matched when it was made waits for ever.
+func TestFree(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		on := func(p *client.Pod) { p.Spec.NodeName = "ip-10-0-0-1" }
+		alone := func(p *client.Pod) { p.Metadata.OwnerReferences = nil }
+		young := func(p *client.Pod) { p.Metadata.CreationTimestamp = time.Now() }
+		runs := func(p *client.Pod) { p.Status.Phase = "Running" }
+		pods := []client.Pod{
+			waiting("stranded", "default-scheduler"), waiting("matched", "fargate-scheduler"), waiting("bound", "default-scheduler", on),
+			waiting("nobody's", "default-scheduler", alone), waiting("young", "default-scheduler", young), waiting("runs", "default-scheduler", runs),
+		}
+		c := &fakeCluster{compute: "fargate", pods: pods}
+		if _, freed, err := converge(t.Context(), c, placement{fargate: true}, time.Now()); err != nil || !freed {
+			t.Errorf("on Fargate: freed %v, %v", freed, err)
+		}
+		if diff := cmp.Diff([]string{"Pod kube-system/stranded"}, c.deleted); diff != "" {
+			t.Errorf("on Fargate (-want +got):\n%s", diff)
+		}
+		c = &fakeCluster{pods: pods, ready: true}
+		if _, freed, err := converge(t.Context(), c, placement{}, time.Now()); err != nil || freed || c.deleted != nil {
+			t.Errorf("on nodes they may wait for one: deleted %v, %v", c.deleted, err)
+		}
+	})
 }
 
 func (c *fakeCluster) Deployment(context.Context, string, string) (client.Deployment, bool, error) {
@@ -98,7 +149,7 @@ func TestConverge(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				start := time.Now()
-				_, err := converge(t.Context(), &tc.cluster, tc.want)
+				_, _, err := converge(t.Context(), &tc.cluster, tc.want, start)
 				if code, took := fault.CodeOf(err), time.Since(start); code != tc.code || took != tc.took {
 					t.Errorf("%s: %q (%v) after %s, want %q after %s", tc.reason, code, err, took, tc.code, tc.took)
 				}

@@ -24,7 +24,7 @@ PARTS = tuple(part for parts in TOGETHER for part in parts)
 UNTAGGED = ("Layer",)
 """What has no tags and is not touched by such a change."""
 
-REPLACEABLE = ("AddonRoles", "Capacity", "Egress", "Kubectl")
+REPLACEABLE = ("Capacity", "AddonRoles", "Egress", "Kubectl")
 """The stacks that nothing else of an environment stands on. Who deletes network, keys or cluster by hand has removed the
 environment, and who deletes the provider stack has asked for that."""
 

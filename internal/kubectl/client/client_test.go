@@ -109,8 +109,8 @@ func TestListOfFields(t *testing.T) {
 	properties, _ := f.request(t)["ResourceProperties"].(map[string]any)
 	text, _ := properties["Fields"].(string)
 	want := `{
-		"metadata": {"name":{}, "annotations":{}, "creationTimestamp":{}, "deletionTimestamp":{}},
-		"spec": {"nodeName":{}},
+		"metadata": {"name":{}, "annotations":{}, "creationTimestamp":{}, "deletionTimestamp":{}, "ownerReferences":{"controller":{}}},
+		"spec": {"nodeName":{}, "schedulerName":{}},
 		"status": {
 			"phase":{}, "conditions":{"type":{}, "status":{}, "message":{}},
 			"containerStatuses":{"state":{"waiting":{"reason":{}, "message":{}}, "terminated":{"reason":{}, "message":{}}}}

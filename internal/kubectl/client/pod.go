@@ -17,9 +17,13 @@ type Pod struct {
 		// CreationTimestamp is in whole seconds.
 		CreationTimestamp time.Time  `json:"creationTimestamp"`
 		DeletionTimestamp *time.Time `json:"deletionTimestamp"`
+		OwnerReferences   []struct {
+			Controller bool `json:"controller"`
+		} `json:"ownerReferences"`
 	} `json:"metadata"`
 	Spec struct {
-		NodeName string `json:"nodeName"`
+		NodeName      string `json:"nodeName"`
+		SchedulerName string `json:"schedulerName"`
 	} `json:"spec"`
 	Status struct {
 		Phase      string      `json:"phase"`
@@ -56,22 +60,40 @@ func (p Pod) Ready() bool {
 	return false
 }
 
-// Pod returns the Pod of that name, and false if there is none.
-func (c *Client) Pod(ctx context.Context, namespace, name string) (Pod, bool, error) {
+// Controlled reports whether somebody makes the pod anew when it is deleted.
+func (p Pod) Controlled() bool {
+	for _, owner := range p.Metadata.OwnerReferences {
+		if owner.Controller {
+			return true
+		}
+	}
+	return false
+}
+
+// Pods returns the Pods of a namespace.
+func (c *Client) Pods(ctx context.Context, namespace string) ([]Pod, error) {
 	items, err := c.List(ctx, "pods", namespace, FieldsOf[Pod]())
 	if err != nil {
-		return Pod{}, false, err
+		return nil, err
 	}
-	for _, item := range items {
-		p, err := Decode[Pod](item)
-		if err != nil {
-			return Pod{}, false, err
+	pods := make([]Pod, len(items))
+	for i, item := range items {
+		if pods[i], err = Decode[Pod](item); err != nil {
+			return nil, err
 		}
+	}
+	return pods, nil
+}
+
+// Pod returns the Pod of that name, and false if there is none.
+func (c *Client) Pod(ctx context.Context, namespace, name string) (Pod, bool, error) {
+	pods, err := c.Pods(ctx, namespace)
+	for _, p := range pods {
 		if p.Metadata.Name == name {
-			return p, true, nil
+			return p, true, err
 		}
 	}
-	return Pod{}, false, nil
+	return Pod{}, false, err
 }
 
 // Delete deletes an object and waits until it is gone, as long as ctx allows. One that does not exist
