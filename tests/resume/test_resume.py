@@ -77,9 +77,9 @@ def courses(stage: Stage, world: World, undisturbed: tuple[Lifetime, list[Point]
     lifetime, points, *_ = undisturbed
     resources = lives.resources_of(world, lifetime)
     stories: dict[str, Story] = {
-        "rolled-back": lambda course: lives.rolled_back(course, world, resources, TOGETHER if ALL else TOGETHER[:2]),
+        "rolled-back": lambda course: lives.rolled_back(course, world, resources, TOGETHER if ALL else TOGETHER[:1]),
         "updated": lambda course: (
-            lives.updated(course, world, resources, TOGETHER if ALL else (("Egress",), ("Capacity", "AddonRoles"))),
+            lives.updated(course, world, resources, TOGETHER if ALL else (("Egress",),)),
             lives.half_deleted(course, world, resources, REPLACEABLE if ALL else REPLACEABLE[:1]),
         )[0],
     }
