@@ -25,6 +25,7 @@ class Stage:
     change: str = ""
     failed: bool = False
     after_failure: bool = False
+    """Whether it records a failure, or undoes what was made until then: it carries that failure along."""
 
     def status(self) -> str:
         """One word on where the stage stands."""
@@ -64,8 +65,9 @@ def table(history: list[dict[str, Any]], operation: str) -> list[Stage]:
     others = {stage.name: stage for stage in stages("delete")} | {"RecordFailure": Stage("RecordFailure", "$.failure")}
     for event in history:
         name = event.get("stateEnteredEventDetails", {}).get("name", "")
-        if name in others:
-            rows.setdefault(name, others[name])
+        if name in others and name not in rows:
+            rows[name] = others[name]
+            rows[name].after_failure = operation != "delete" or name == "RecordFailure"
     read(history, rows)
     return list(rows.values())
 
@@ -98,8 +100,6 @@ def read(history: list[dict[str, Any]], rows: dict[str, Stage]) -> None:
         entered = event.get("stateEnteredEventDetails") or {}
         if stage := rows.get(entered.get("name", "")):
             stage.entered = event["timestamp"]
-            # What undoes a failed creation carries the failure along.
-            stage.after_failure = "failure" in json.loads(entered.get("input") or "{}")
         exited = event.get("stateExitedEventDetails") or {}
         if stage := rows.get(exited.get("name", "")):
             stage.exited = event["timestamp"]

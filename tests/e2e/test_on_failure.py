@@ -63,7 +63,7 @@ def test_live_table_shows_both(undone: tuple[Execution, list[str]]) -> None:
     ended, _ = undone
     shown = {stage.name: stage.status() for stage in execution.table(ended.history, "apply")}
     assert (shown["Network"], shown["Identity"], shown["Cluster"]) == ("created", "failed", "waiting")
-    assert (shown["RecordFailure"], shown["DeleteNetwork"], shown["SweepData"]) == ("done", "removed", "removed")
+    assert (shown["RecordFailure"], shown["DeleteNetwork"], shown["SweepData"]) == ("done", "deleted", "unchanged")
 
 
 def test_failure_and_removal_are_one_record(provider: Provider, undone: tuple[Execution, list[str]], request_: Request) -> None:

@@ -96,7 +96,18 @@ class Python(Group):
     def run(self) -> None:
         """Runs them; everything is kept but the lines of tests that passed."""
         with tempfile.NamedTemporaryFile(suffix=".xml") as report:
-            command = [sys.executable, "-m", "pytest", "-v", "--no-header", "-p", "no:cacheprovider", f"--junitxml={report.name}", *self.arguments]
+            command = [
+                sys.executable,
+                "-m",
+                "pytest",
+                "--override-ini=addopts=",
+                "-v",
+                "--no-header",
+                "-p",
+                "no:cacheprovider",
+                f"--junitxml={report.name}",
+                *self.arguments,
+            ]
             for line in self._lines(command, ROOT, {"KUBERNETES_BINARY": str(KUBERNETES), "PYTHONUNBUFFERED": "1", "COLUMNS": "160"}):
                 ended = _ENDED.match(line)
                 match ended and ended[1]:
@@ -109,6 +120,9 @@ class Python(Group):
                     case _:
                         self.output.append(line)
             self.skipped += _skipped(report.name)
+        if not self.ended:
+            self.failed += 1
+            self.output.append("no test has run\n")
         if not self.failed:
             self.output.clear()
 
