@@ -25,7 +25,7 @@ _UNSTEADY = frozenset(
 _COUNTERS = frozenset(
     {
         "generation", "observedGeneration", "uid", "creationTimestamp", "CreationDate", "_auth_token", "next_version", "Location",
-        "endpoints.kubernetes.io/last-change-trigger-time",
+        "endpoints.kubernetes.io/last-change-trigger-time", "pod-template-hash",
         # A pod is told its place when it is bound, if its node knows it by then.
         "topology.kubernetes.io/region", "topology.kubernetes.io/zone",
     }

@@ -80,6 +80,7 @@ class FargateProfiles:
             "health": {"issues": []},
         }
         _profiles[f"{cluster}/{name}"] = profile
+        eks._tags[profile["fargateProfileArn"]] = dict(profile["tags"])
         background.run(self._activate, profile)
         return profile
 
