@@ -18,13 +18,13 @@ import (
 // othersInVPC finds what others have put into the environment's VPC: it could not be deleted with that
 // in it, and whose it is is not ours to decide.
 func (i inventory) othersInVPC(ctx context.Context, holds holdings) ([]obstacle, error) {
-	vpc := i.network.vpc
-	if vpc == "" {
+	id := i.network.vpc
+	if id == "" {
 		return nil, nil
 	}
 	looks := []func(context.Context, holdings) ([]string, error){
-		func(ctx context.Context, _ holdings) ([]string, error) { return i.balancers.foreign(ctx, vpc) },
-		func(ctx context.Context, _ holdings) ([]string, error) { return i.classic.foreign(ctx, vpc) },
+		func(ctx context.Context, _ holdings) ([]string, error) { return i.balancers.foreign(ctx, id) },
+		func(ctx context.Context, _ holdings) ([]string, error) { return i.classic.foreign(ctx, id) },
 		i.network.foreignInstances, i.network.foreignEndpoints, i.network.foreignSubnets, i.network.foreignGroups, i.network.foreignInterfaces,
 		i.network.foreignRouteTables, i.network.foreignACLs, i.network.foreignNATGateways, i.network.foreignVPNGateways,
 		i.network.foreignEgressGateways, i.network.foreignPeerings,
@@ -36,7 +36,7 @@ func (i inventory) othersInVPC(ctx context.Context, holds holdings) ([]obstacle,
 			return nil, err
 		}
 		for _, what := range found {
-			foreign = append(foreign, obstacle{what: what, why: "AWS deletes no VPC that is in use, and in " + vpc + " there is"})
+			foreign = append(foreign, obstacle{what: what, why: "AWS deletes no VPC that is in use, and in " + id + " there is"})
 		}
 	}
 	return foreign, nil

@@ -62,12 +62,12 @@ def stages(operation: str = "apply") -> list[Stage]:
 def table(history: list[dict[str, Any]], operation: str) -> list[Stage]:
     """Where the stages of an operation stand; after a failure also those that recorded it and undid what was made."""
     rows = {stage.name: stage for stage in stages(operation)}
-    others = {stage.name: stage for stage in stages("delete")} | {"RecordFailure": Stage("RecordFailure", "$.failure")}
+    others = {stage.name: stage for stage in (Stage("RecordFailure", "$.failure"), *stages("delete"))}
     for event in history:
         name = event.get("stateEnteredEventDetails", {}).get("name", "")
         if name in others and name not in rows:
-            rows[name] = others[name]
-            rows[name].after_failure = operation != "delete" or name == "RecordFailure"
+            # What no operation goes through when nothing fails comes after a failure.
+            rows[name] = dataclasses.replace(others[name], after_failure=True)
     read(history, rows)
     return list(rows.values())
 
