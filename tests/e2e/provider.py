@@ -33,6 +33,8 @@ STAGES = [
 """The stages of an apply, in the order in which its result lists them."""
 
 _PATIENCE = 150.0
+_PAUSE = 0.25
+"""Looking more often was a third of all that the local cloud had to answer."""
 
 
 def example(name: str, /, **changes: Any) -> Request:
@@ -177,7 +179,7 @@ class Provider:
         end = time.monotonic() + patience
         while (description := self.states.describe_execution(executionArn=arn))["status"] == "RUNNING":
             assert time.monotonic() < end, f"{arn} runs for more than {patience:.0f} s"
-            time.sleep(0.05)
+            time.sleep(_PAUSE)
         return Execution(arn, description, execution.events(self.states, arn))
 
     def run(self, request: Any) -> Execution:

@@ -49,7 +49,7 @@ def remains(provider: Provider, world: World) -> Remains:
         assert provider.wait(started["failed"]).status == "FAILED"
     assert provider.wait(started["unfinished"]).status == "FAILED"
     _take_vpc_away(world, "opa-failed")
-    world.target("eks").delete_cluster(name="opa-clusterless-cluster")
+    _take_cluster_away(world, "opa-clusterless-cluster")
     expose(KubeClient(world.layout.clusters / "opa-unfinished-cluster" / "admin.kubeconfig"), INGRESSES, "stuck")
     requests["failed"] = example("fargate", name="failed", cidr="10.84.0.0/24")
     # Last of all, so that its stacks are still at work.
@@ -132,6 +132,23 @@ def _stacks(world: World, request: Request) -> list[str]:
     prefix = f"EKS-ENV-{request['prefix']}-{request['name']}-"
     stacks = world.stacks(request["awsAccountID"])
     return [f"{name.removeprefix(prefix)} {stack['StackStatus']}" for name, stack in stacks.items() if name.startswith(prefix)]
+
+
+def _take_cluster_away(world: World, cluster: str) -> None:
+    """Deletes a cluster past CloudFormation, and the Fargate profiles that a stage may still have asked for when it was stopped."""
+    eks = world.target("eks")
+
+    def deleted() -> bool:
+        try:
+            for profile in eks.list_fargate_profiles(clusterName=cluster)["fargateProfileNames"]:
+                eks.delete_fargate_profile(clusterName=cluster, fargateProfileName=profile)
+            eks.delete_cluster(name=cluster)
+        except (eks.exceptions.ResourceInUseException, eks.exceptions.ResourceNotFoundException):
+            # A profile that is on its way, or that is gone between the two calls.
+            return False
+        return True
+
+    eventually(deleted, f"deletion of {cluster}", 60)
 
 
 def _take_vpc_away(world: World, environment: str) -> None:

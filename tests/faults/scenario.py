@@ -16,6 +16,7 @@ from faults.table import FAULTS, IN_PROGRESS, Fault
 from localcloud.proxy import Answer, Call, Proxy, Rule
 
 _PATIENCE = 240.0
+_PAUSE = 0.1
 _numbers = itertools.count(1)
 
 
@@ -124,7 +125,7 @@ class Stage:
         end = time.monotonic() + self._patience
         while (description := self.client.describe_execution(executionArn=arn))["status"] == "RUNNING":
             assert time.monotonic() < end, f"{arn} runs for more than {self._patience:.0f} s"
-            time.sleep(0.05)
+            time.sleep(_PAUSE)
         return Execution(arn, description, execution.events(self.client, arn))
 
     def run(self, request: Request, name: str) -> Execution:

@@ -16,8 +16,8 @@ LIVE = "^TestLive"
 
 UNIT = ("./functions/...", "./internal/...", "./infra/templates/...", "./statemachine/...", "./tests/contract/...")
 
-AT_ONCE = min(2, os.cpu_count() or 1)
-"""A local cloud with the clusters of the examples takes some gigabytes."""
+_GROUP_GIB = 5
+"""What a local cloud with the clusters of the examples takes at most."""
 
 _NEWS_SECONDS = 60.0
 
@@ -28,7 +28,7 @@ def quick() -> Iterator[Group]:
 
 
 def slow(everything: bool) -> Iterator[Group]:
-    """The longest first. Each has a local cloud of its own, whose emulator uses one processor, so some run side by side."""
+    """The longest first. Each has a local cloud of its own, so some run side by side."""
     yield Python("end to end", arguments=("tests/e2e",))
     yield Python("resuming", arguments=("tests/resume",))
     yield Python("second interpreter and faults", arguments=("tests/faults",))
@@ -37,6 +37,12 @@ def slow(everything: bool) -> Iterator[Group]:
     yield Go("local control plane", folder="tests/localcloud/kubernetes", arguments=("./internal/...", "./smoke/..."))
     if everything:
         yield Python("every combination", arguments=("tests/e2e", "-m", "matrix"))
+
+
+def at_once() -> int:
+    """One more than there are processors, since each group waits for a part of its time, if there is memory for them."""
+    gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**30
+    return max(1, min((os.cpu_count() or 1) + 1, gib // _GROUP_GIB))
 
 
 class Suite:
@@ -83,7 +89,7 @@ def main() -> int:
         os.environ["FAULTS"] = "all"
     threading.Thread(target=suite.tell, daemon=True).start()
     suite.run(quick(), 1)
-    suite.run(slow(everything), AT_ONCE)
+    suite.run(slow(everything), at_once())
     suite.over()
 
     skipped = [line for group in suite.ended for line in group.skipped]

@@ -24,6 +24,7 @@ from localcloud.extension import (
     managed_policies,
     network,
     obstacles,
+    policies,
     provisioned,
     quotas,
     record,
@@ -42,6 +43,7 @@ from localcloud.settings import Settings
 def install(settings: Settings) -> None:
     """Install everything into the running process."""
     conditions.install()
+    policies.install()
     branches.install()
     rights.install()
     record.install(settings)  # after rights, so that what those refuse is recorded too
