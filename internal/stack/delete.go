@@ -20,6 +20,9 @@ const (
 	// CloudFormation itself has waited before it gave up (aws-traps.md, rows 6.1 to 6.4).
 	heldDeletes = 4
 	heldPause   = 2 * time.Minute
+	// updatePatience is for how long a run goes on deleting a stack that holds something with an update in
+	// progress. EKS updates clusters also on its own, and deletes none meanwhile (aws-traps.md, row 1.7).
+	updatePatience = time.Hour
 	// failedDeletes is how often a run deletes a stack that fails for another reason.
 	failedDeletes = 2
 )
@@ -122,7 +125,8 @@ func removalFor(status types.StackStatus) action {
 // A stack left to somebody else's deletion ([Removal.Yields]) counts as deleted.
 //
 // Termination protection is lifted. A deletion that fails is tried again, several times where
-// something may only need time to let go; then the first resource that failed is reported.
+// something may only need time to let go; then the resource that failed first in the last of them is
+// reported.
 func (e *Engine) Delete(ctx context.Context, r Removal) (environment.Change, error) {
 	if r.Name == "" || r.Execution == "" || r.Since.IsZero() {
 		return "", fault.New(fault.Internal, "deleting a stack needs a name, an execution and the time its state was entered, got %q, %q and %s", r.Name, r.Execution, r.Since)
@@ -223,31 +227,46 @@ func (d *deletion) again(ctx context.Context, live Description) error {
 	if err != nil {
 		return err
 	}
-	tried, last := past.attempts(kindDelete)
-	cause := past.cause(kindDelete)
-	allowed := failedDeletes
-	if cause.held() {
-		allowed = heldDeletes
-	}
+	tried, cause, now := past.attempts(kindDelete), past.cause(kindDelete), d.options.Now()
 	switch {
-	case tried >= allowed:
+	case tried.suffice(cause, now):
 		return d.failure(live, cause)
-	case cause.held() && d.options.Now().Sub(last) < heldPause:
+	case cause.held() && now.Sub(tried.last) < heldPause:
 		return nil // something is let go of with time: the next look, or the next call, tries again
 	}
-	return d.remove(ctx, live, tried)
+	return d.remove(ctx, live, tried.count)
 }
 
-// attempts counts the run's operations of kind k, and says when the last of them last spoke.
-func (h history) attempts(k kind) (n int, last time.Time) {
-	seen := map[string]bool{}
-	for _, event := range h[k] {
-		seen[aws.ToString(event.ClientRequestToken)] = true
-		if t := aws.ToTime(event.Timestamp); t.After(last) {
-			last = t
-		}
+// attempts are a run's operations of one kind on a stack.
+type attempts struct {
+	count int
+	// first is when the first of them began, and last when the last of them last spoke.
+	first, last time.Time
+}
+
+// attempts are the run's operations of kind k.
+func (h history) attempts(k kind) attempts {
+	events := h[k]
+	if len(events) == 0 {
+		return attempts{}
 	}
-	return len(seen), last
+	tokens := map[string]bool{}
+	for _, event := range events {
+		tokens[aws.ToString(event.ClientRequestToken)] = true
+	}
+	return attempts{count: len(tokens), first: aws.ToTime(events[len(events)-1].Timestamp), last: aws.ToTime(events[0].Timestamp)}
+}
+
+// suffice reports whether a stack was deleted often enough, or for long enough, when the last time failed
+// because of c.
+func (a attempts) suffice(c cause, now time.Time) bool {
+	switch {
+	case c.updating():
+		return now.Sub(a.first) >= updatePatience
+	case c.held():
+		return a.count >= heldDeletes
+	}
+	return a.count >= failedDeletes
 }
 
 // held reports whether the cause is something that holds on to a resource and may let go of it. The
@@ -255,3 +274,7 @@ func (h history) attempts(k kind) (n int, last time.Time) {
 func (c cause) held() bool {
 	return containsAny(c.reason, "DependencyViolation", "has dependencies", "has a dependent object", "ResourceInUse", "currently in use", "in use by", "currently has", "mapped public address")
 }
+
+// updating reports whether the cause is an update that has to end first: "Cannot delete because cluster
+// north-1 currently has an update in progress" (https://github.com/eksctl-io/eksctl/issues/4979).
+func (c cause) updating() bool { return c.held() && strings.Contains(c.reason, "in progress") }

@@ -79,18 +79,24 @@ func TestDeleteInEveryStatus(t *testing.T) {
 }
 
 func TestDelete(t *testing.T) {
-	const held = "resource sg-1 has a dependent object (Service: Ec2, Status Code: 400) DependencyViolation"
-	failed := live("DELETE_FAILED")
-	// attempts are n deletions of the run that failed for the reason, the last of them just now.
+	const (
+		held     = "resource sg-1 has a dependent object (Service: Ec2, Status Code: 400) DependencyViolation"
+		updating = "Cannot delete because cluster north-1 currently has an update in progress (Service: Eks, Status Code: 409, Request ID: 79312daf)"
+	)
+	failed, now := live("DELETE_FAILED"), since.Add(2*time.Hour)
+	// attempts are n deletions of the run that failed for the reason, two minutes apart, the last of them a while ago.
 	attempts := func(n int, reason string, ago time.Duration) [][]types.StackEvent {
 		var events []types.StackEvent
 		for i := range n {
-			e := event(tokenOf(t, spec(), "delete")+string(rune('a'+i)), "SecurityGroup", "DELETE_FAILED", reason)
-			e.Timestamp = aws.Time(after.Add(-ago))
+			begun := now.Add(-ago - time.Duration(i)*2*time.Minute)
+			e := event(tokenOf(t, spec(), "delete")+begun.Format("1504"), "SecurityGroup", "DELETE_FAILED", reason)
+			e.Timestamp = &begun
 			events = append(events, e)
 		}
 		return [][]types.StackEvent{events}
 	}
+	// then are attempts before others.
+	then := func(earlier, later [][]types.StackEvent) [][]types.StackEvent { return append(later, earlier...) }
 	cases := map[string]struct {
 		reason string
 		cloud  cloud
@@ -115,12 +121,21 @@ func TestDelete(t *testing.T) {
 		"HeldNow":       {reason: "what holds on is given time first", cloud: cloud{looks: []*types.Stack{failed}, pages: attempts(1, held, 0)}, code: fault.InProgress},
 		"HeldForAWhile": {reason: "and tried again then", cloud: cloud{looks: []*types.Stack{failed, nil}, pages: attempts(3, held, 3*time.Minute)}, calls: []string{"DeleteStack"}, change: environment.Deleted},
 		"HeldForGood":   {reason: "reported in the end", cloud: cloud{looks: []*types.Stack{failed}, pages: attempts(4, held, 3*time.Minute)}, code: fault.Failed},
+		"Updating":      {reason: "an update can last for an hour", cloud: cloud{looks: []*types.Stack{failed, nil}, pages: attempts(28, updating, 3*time.Minute)}, calls: []string{"DeleteStack"}, change: environment.Deleted},
+		"UpdatingNow":   {reason: "and is not asked about all the time", cloud: cloud{looks: []*types.Stack{failed}, pages: attempts(28, updating, 0)}, code: fault.InProgress},
+		"UpdatingOn":    {reason: "then it is reported", cloud: cloud{looks: []*types.Stack{failed}, pages: attempts(30, updating, 3*time.Minute)}, code: fault.Failed},
+		"UpdatedThenHeld": {reason: "what is in the way now counts", code: fault.Failed,
+			cloud: cloud{looks: []*types.Stack{failed}, pages: then(attempts(3, updating, 10*time.Minute), attempts(1, held, 3*time.Minute))}},
+		"HeldThenUpdating": {reason: "as above", calls: []string{"DeleteStack"}, change: environment.Deleted,
+			cloud: cloud{looks: []*types.Stack{failed, nil}, pages: then(attempts(4, held, 10*time.Minute), attempts(1, updating, 3*time.Minute))}},
 	}
 	for n, tc := range cases {
 		t.Run(n, func(t *testing.T) {
 			r := removal()
 			r.ID = tc.id
-			change, err := tc.cloud.engine(t).Delete(t.Context(), r)
+			engine := tc.cloud.engine(t)
+			tc.cloud.now = now
+			change, err := engine.Delete(t.Context(), r)
 			if code := fault.CodeOf(err); code != tc.code || change != tc.change {
 				t.Errorf("%s: got %q, %q (%v), want %q, %q", tc.reason, change, code, err, tc.change, tc.code)
 			}

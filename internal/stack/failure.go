@@ -56,11 +56,23 @@ type cause struct {
 	resourceType, logicalID, reason string
 }
 
-// cause finds the oldest failure of the run's operation of kind k. Siblings that were cancelled
+// last are the events of the run's last operation of kind k.
+func (h history) last(k kind) []types.StackEvent {
+	events := h[k]
+	end := slices.IndexFunc(events, func(event types.StackEvent) bool {
+		return aws.ToString(event.ClientRequestToken) != aws.ToString(events[0].ClientRequestToken)
+	})
+	if end < 0 {
+		return events
+	}
+	return events[:end]
+}
+
+// cause finds the oldest failure of the run's last operation of kind k. Siblings that were cancelled
 // because of it are no causes; what the stack says of itself stands in where no resource failed.
 func (h history) cause(k kind) cause {
 	var own cause
-	for _, event := range slices.Backward(h[k]) {
+	for _, event := range slices.Backward(h.last(k)) {
 		status, reason := string(event.ResourceStatus), aws.ToString(event.ResourceStatusReason)
 		failed := strings.HasSuffix(status, "_FAILED")
 		if aws.ToString(event.PhysicalResourceId) == aws.ToString(event.StackId) {

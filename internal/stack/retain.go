@@ -108,7 +108,7 @@ func (d *deletion) retained(ctx context.Context, live Description) (bool, error)
 	if err != nil {
 		return false, err
 	}
-	if tried, _ := past.attempts(kindRetain); tried >= retainUpdates {
+	if past.attempts(kindRetain).count >= retainUpdates {
 		return false, d.failure(live, past.cause(kindRetain))
 	}
 	token := d.spec.token(kindRetain, live.version())

@@ -206,6 +206,20 @@ func TestMachineOutlastsItsStages(t *testing.T) {
 	}
 }
 
+// EKS can have an update in progress for an hour and deletes no cluster meanwhile (aws-traps.md, row 1.7); the
+// deletion itself lasts up to 9 minutes and 12 seconds there (section 7).
+func TestClusterDeletionOutlastsAnUpdate(t *testing.T) {
+	const (
+		attempt = 20 // seconds of one long poll with the shortest pauses
+		lasts   = 3600 + 552
+	)
+	for _, r := range definition(t).tasks()["DeleteCluster"].Retry {
+		if patience := *r.MaxAttempts * (*r.IntervalSeconds + attempt); r.handles("InProgress") && patience <= lasts {
+			t.Errorf("the attempts last %d s, want more than %d s", patience, lasts)
+		}
+	}
+}
+
 // RecordFailure records after 50 minutes what still moves then (docs/architecture.md). Attempts that end
 // before that would end the execution without a record; a look can be as short as nothing.
 func TestRecorderOutlastsItsPatience(t *testing.T) {
