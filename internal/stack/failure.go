@@ -119,7 +119,8 @@ const (
 	nextAccess = "allow the action to the CloudFormation service role or the environment role, then start the same request again"
 	nextQuota  = "raise the quota or free what fills it, then start the same request again"
 	nextExists = "remove or rename the resource that exists already, then start the same request again"
-	nextDelete = "empty or release the resource, or delete the stack with that resource retained, then start the same request again"
+	nextDelete = "remove what holds on to the resource, or what is in it, then start the same request again"
+	nextUpdate = "wait until the update has ended, then start the same request again; EKS also updates clusters by itself, and does not list that"
 )
 
 // failure is the fault of a failed operation of the run.
@@ -135,8 +136,8 @@ func (c *convergence) failure(live Description, first cause) error {
 		first.reason = "CloudFormation gives no reason"
 	}
 	code, next := first.classify()
-	if live.Status == types.StackStatusDeleteFailed && code == fault.Failed {
-		next = nextDelete
+	if live.Status == types.StackStatusDeleteFailed {
+		code, next = first.classifyDeletion()
 	}
 	return fault.New(code, "stack %s ended as %s: %s%s", c.spec.Name, live.Status, what, first.reason).WithNext("%s", next)
 }
@@ -155,6 +156,19 @@ func (c cause) classify() (fault.Code, string) {
 		return fault.Conflict, nextExists
 	}
 	return fault.Failed, nextSame
+}
+
+// classifyDeletion finds the class of a failed deletion. It asks first what holds on to the resource: some of
+// the words are those of a creation that finds its name taken.
+func (c cause) classifyDeletion() (fault.Code, string) {
+	switch code, next := c.classify(); {
+	case c.updating():
+		return fault.Failed, nextUpdate
+	case c.held(), code == fault.Failed:
+		return fault.Failed, nextDelete
+	default:
+		return code, next
+	}
 }
 
 func containsAny(s string, words ...string) bool {

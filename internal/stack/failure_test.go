@@ -114,6 +114,39 @@ func TestFailure(t *testing.T) {
 	}
 }
 
+// What stands in the way of a deletion is told as that, in whatever form AWS says it. Nobody is told to retain a
+// resource: it would be left behind, and nothing would name it.
+func TestFailedDeletion(t *testing.T) {
+	const (
+		release = "remove what holds on to the resource, or what is in it, then start the same request again"
+		wait    = "wait until the update has ended, then start the same request again; EKS also updates clusters by itself, and does not list that"
+	)
+	cases := map[string]struct {
+		reason, words string
+		code          fault.Code
+		next          string
+	}{
+		"InUse":     {"EKS' code for what is in use is also its code for what exists", "Cannot delete because cluster c currently has Fargate profile p in status DELETING (Service: Eks, Status Code: 409) ResourceInUseException", fault.Failed, release},
+		"Updating":  {"time is what it takes", "ResourceInUseException: Cannot delete because cluster north-1 currently has an update in progress (Service: Eks, Status Code: 409)", fault.Failed, wait},
+		"Dependent": {"EC2's words", "resource sg-1 has a dependent object (Service: Ec2, Status Code: 400)", fault.Failed, release},
+		"NotEmpty":  {"a resource's own words", "The bucket you tried to delete is not empty", fault.Failed, release},
+		"Access":    {"a refusal is still one", "User is not authorized to perform: ec2:DeleteVpc", fault.AccessDenied, "allow the action to the CloudFormation service role or the environment role, then start the same request again"},
+	}
+	for n, tc := range cases {
+		t.Run(n, func(t *testing.T) {
+			c := &cloud{looks: []*types.Stack{live("DELETE_FAILED")}, pages: [][]types.StackEvent{{event(tokenOf(t, spec(), "delete"), "Vpc", "DELETE_FAILED", tc.words)}}}
+			_, err := c.engine(t).Converge(t.Context(), spec())
+			got := fault.As(err)
+			if got.Code != tc.code {
+				t.Errorf("%s: got %v, want %s", tc.reason, err, tc.code)
+			}
+			if diff := cmp.Diff(tc.next, got.Next); diff != "" {
+				t.Errorf("%s: what to do (-want +got):\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
 func TestFreshRole(t *testing.T) {
 	pages := [][]types.StackEvent{{event(tokenOf(t, spec(), "create"), "Cluster", "CREATE_FAILED",
 		"Role could not be assumed because the trusted entity is not correct")}}
