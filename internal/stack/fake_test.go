@@ -109,8 +109,10 @@ type cloud struct {
 	looks    []*types.Stack
 	pages    [][]types.StackEvent
 	template string
-	policy   string
-	errs     map[string]error
+	// takes says that an update's template is the stack's from then on, whatever the answer is.
+	takes  bool
+	policy string
+	errs   map[string]error
 	// sets are the answers of DescribeChangeSet in their order, the last one for ever.
 	sets []*cloudformation.DescribeChangeSetOutput
 	// resources are the stack's, given in two pages.
@@ -211,6 +213,9 @@ func (c *cloud) CreateStack(_ context.Context, in *cloudformation.CreateStackInp
 
 func (c *cloud) UpdateStack(_ context.Context, in *cloudformation.UpdateStackInput, _ ...func(*cloudformation.Options)) (*cloudformation.UpdateStackOutput, error) {
 	c.update = in
+	if c.takes {
+		c.template = aws.ToString(in.TemplateBody)
+	}
 	return &cloudformation.UpdateStackOutput{}, c.did("UpdateStack", in.ClientRequestToken)
 }
 

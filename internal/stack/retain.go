@@ -47,8 +47,7 @@ func (e *Engine) CheckRetain(ctx context.Context, name string, ids []string) err
 // so already. Ids that the template does not have are left out.
 //
 // CloudFormation's own RetainResources is of no use here: it is for stacks in DELETE_FAILED, and for
-// resources that could not be deleted. So the template says it: a change of DeletionPolicy alone is an
-// update that touches no resource.
+// resources that could not be deleted. So the template says it, by an update that touches no resource.
 func (e *Engine) retaining(ctx context.Context, name string, live Description, ids []string) (template string, already bool, err error) {
 	if len(ids) == 0 || slices.Contains(neverWhole, live.Status) || removalFor(live.Status) == none {
 		return "", true, nil
@@ -74,7 +73,9 @@ func (e *Engine) retaining(ctx context.Context, name string, live Description, i
 	return template, already, nil
 }
 
-// withRetained is the template with the resources' DeletionPolicy Retain.
+// withRetained is the template with the resources' DeletionPolicy Retain. CloudFormation does not recognize a
+// change of that alone as an update; with one of Metadata it does
+// (https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/troubleshooting.html, "No updates to perform").
 func withRetained(template string, ids []string) (changed string, already bool, err error) {
 	var document map[string]any
 	decoder := json.NewDecoder(strings.NewReader(template))
@@ -89,6 +90,12 @@ func withRetained(template string, ids []string) (changed string, already bool, 
 		// RetainExceptOnCreate differs in what a creation that fails leaves, and not here.
 		if policy := resource["DeletionPolicy"]; there && policy != "Retain" && policy != "RetainExceptOnCreate" {
 			resource["DeletionPolicy"], already = "Retain", false
+			metadata, _ := resource["Metadata"].(map[string]any)
+			if metadata == nil {
+				metadata = map[string]any{}
+			}
+			metadata["Retained"] = "by a removal"
+			resource["Metadata"] = metadata
 		}
 	}
 	var text bytes.Buffer
@@ -116,10 +123,24 @@ func (d *deletion) retained(ctx context.Context, live Description) (bool, error)
 		StackName: &live.StackID, TemplateBody: &template, Parameters: previous(live), RoleARN: optional(d.spec.RoleARN),
 		Capabilities: d.spec.capabilities(), ClientRequestToken: &token,
 	})
-	if err == nil || isStarted(err) || isMoving(err) {
+	switch {
+	case err == nil, isStarted(err), isMoving(err):
 		return false, nil
+	case isNoUpdate(err):
+		return d.toldBefore(ctx, live)
 	}
 	return false, classify(err, "cloudformation:UpdateStack", d.spec.Name)
+}
+
+// toldBefore reports whether an update that changes nothing was made before, its answer being lost.
+func (d *deletion) toldBefore(ctx context.Context, live Description) (bool, error) {
+	_, already, err := d.retaining(ctx, d.spec.Name, live, d.retain)
+	if err != nil || already {
+		return already, err
+	}
+	return false, fault.New(fault.Failed, "CloudFormation sees no update in telling stack %s to keep %s", d.spec.Name, strings.Join(d.retain, ", ")).
+		WithField("/retain").
+		WithNext("give these resources the DeletionPolicy Retain and any new Metadata in the stack's template, then start the same request again; or leave out retain, then nothing is kept")
 }
 
 // previous are the live stack's parameters, each with the value that it has.

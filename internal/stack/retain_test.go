@@ -14,8 +14,10 @@ import (
 )
 
 const (
-	losing  = `{"Resources":{"Table":{"Type":"T","DeletionPolicy":"Delete","Properties":{"Days":1234567890123456789,"Text":"a<b"}},"Key":{"Type":"K"},"Other":{"Type":"K","DeletionPolicy":"RetainExceptOnCreate"},"Role":{"Type":"R"}}}`
-	keeping = `{"Resources":{"Table":{"Type":"T","DeletionPolicy":"Retain","Properties":{"Days":1234567890123456789,"Text":"a<b"}},"Key":{"Type":"K","DeletionPolicy":"Retain"},"Other":{"Type":"K","DeletionPolicy":"RetainExceptOnCreate"},"Role":{"Type":"R"}}}`
+	losing  = `{"Resources":{"Table":{"Type":"T","DeletionPolicy":"Delete","Properties":{"Days":1234567890123456789,"Text":"a<b"}},"Key":{"Type":"K","Metadata":{"Owner":"b"}},"Other":{"Type":"K","DeletionPolicy":"RetainExceptOnCreate"},"Role":{"Type":"R"}}}`
+	keeping = `{"Resources":{"Table":{"Type":"T","DeletionPolicy":"Retain","Metadata":{"Retained":"by a removal"},"Properties":{"Days":1234567890123456789,"Text":"a<b"}},"Key":{"Type":"K","DeletionPolicy":"Retain","Metadata":{"Owner":"b","Retained":"by a removal"}},"Other":{"Type":"K","DeletionPolicy":"RetainExceptOnCreate"},"Role":{"Type":"R"}}}`
+	// kept is a template that said so from the beginning.
+	kept = `{"Resources":{"Table":{"Type":"T","DeletionPolicy":"Retain"},"Key":{"Type":"K","DeletionPolicy":"Retain"},"Other":{"Type":"K","DeletionPolicy":"RetainExceptOnCreate"}}}`
 )
 
 // What is named stays, whatever the stack's status: it is told so first, or nothing of the stack is deleted.
@@ -75,7 +77,9 @@ func TestDeleteRetainsInEveryStatus(t *testing.T) {
 	}
 }
 
-// The update changes no resource: the stack's own template and values, with the policies.
+// The update changes no resource: the stack's own template and values, with the policies. CloudFormation does not
+// recognize a change of a deletion policy as an update, but one of a resource's Metadata
+// (https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/troubleshooting.html, "No updates to perform").
 func TestDeleteRetains(t *testing.T) {
 	c := &cloud{looks: []*types.Stack{live("CREATE_COMPLETE"), live("UPDATE_IN_PROGRESS")}, template: losing}
 	r := removal()
@@ -118,6 +122,10 @@ func TestDeleteAfterRetaining(t *testing.T) {
 			reason: "the stack keeps it already", cloud: cloud{looks: []*types.Stack{live("UPDATE_COMPLETE"), nil}, template: keeping},
 			calls: []string{"DeleteStack"}, change: environment.Deleted,
 		},
+		"ToldAlways": {
+			reason: "nor is it told what its template says", cloud: cloud{looks: []*types.Stack{live("CREATE_COMPLETE"), nil}, template: kept},
+			calls: []string{"DeleteStack"}, change: environment.Deleted,
+		},
 		"ToldAndFailed": {
 			reason: "a deletion that keeps it is tried again", cloud: cloud{looks: []*types.Stack{live("DELETE_FAILED"), nil}, template: keeping},
 			calls: []string{"DeleteStack"}, change: environment.Deleted,
@@ -132,7 +140,11 @@ func TestDeleteAfterRetaining(t *testing.T) {
 		},
 		"NoUpdate": {
 			reason: "as above", cloud: cloud{looks: []*types.Stack{live("CREATE_COMPLETE")}, template: losing, errs: map[string]error{"UpdateStack": apiError("ValidationError", "No updates are to be performed.")}},
-			calls: []string{"UpdateStack"}, code: fault.Internal,
+			calls: []string{"UpdateStack"}, code: fault.Failed,
+		},
+		"LostAnswer": {
+			reason: "the stack was told, and the answer lost", calls: []string{"UpdateStack", "DeleteStack"}, change: environment.Deleted,
+			cloud: cloud{looks: []*types.Stack{live("CREATE_COMPLETE"), nil}, template: losing, takes: true, errs: map[string]error{"UpdateStack": apiError("ValidationError", "No updates are to be performed.")}},
 		},
 		"NoJSON": {
 			reason: "as above: somebody has given the stack another template", cloud: cloud{looks: []*types.Stack{live("CREATE_COMPLETE")}, template: "Resources: {}"},
@@ -149,6 +161,9 @@ func TestDeleteAfterRetaining(t *testing.T) {
 			}
 			if diff := cmp.Diff(tc.calls, tc.cloud.calls); diff != "" {
 				t.Errorf("%s: calls (-want +got):\n%s", tc.reason, diff)
+			}
+			if tc.code == fault.Failed && fault.As(err).Next == "" {
+				t.Errorf("%s: %v does not say what to do", tc.reason, err)
 			}
 		})
 	}
