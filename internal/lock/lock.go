@@ -41,18 +41,39 @@ type Table struct {
 // other rows.
 func NewTable(api table, name string) *Table { return &Table{api: api, name: name} }
 
+// hold is what the row of a lock says: who has it, and since when. It is empty where there is no row.
+type hold struct {
+	owner string
+	since time.Time
+}
+
+func holdOf(row map[string]types.AttributeValue) hold {
+	owner, _ := row[ownerAttribute].(*types.AttributeValueMemberS)
+	if owner == nil {
+		return hold{}
+	}
+	h := hold{owner: owner.Value}
+	if since, ok := row[sinceAttribute].(*types.AttributeValueMemberS); ok {
+		h.since, _ = time.Parse(time.RFC3339, since.Value)
+	}
+	return h
+}
+
 // errHeld is returned by put when the row's condition does not hold.
-type errHeld struct{ owner string }
+type errHeld struct{ hold }
 
 func (e errHeld) Error() string { return "held by " + e.owner }
 
-const ownerAttribute = "owner"
+const (
+	ownerAttribute = "owner"
+	sinceAttribute = "since"
+)
 
 // put writes the lock with owner as its holder, if nobody or expected holds it.
 func (t *Table) put(ctx context.Context, r environment.Request, owner, expected string) error {
 	item := key(r)
 	item[ownerAttribute] = &types.AttributeValueMemberS{Value: owner}
-	item["since"] = &types.AttributeValueMemberS{Value: time.Now().UTC().Format(time.RFC3339)}
+	item[sinceAttribute] = &types.AttributeValueMemberS{Value: time.Now().UTC().Format(time.RFC3339)}
 	_, err := t.api.PutItem(ctx, &dynamodb.PutItemInput{
 		TableName:                           &t.name,
 		Item:                                item,
@@ -63,12 +84,12 @@ func (t *Table) put(ctx context.Context, r environment.Request, owner, expected 
 	})
 	var held *types.ConditionalCheckFailedException
 	if errors.As(err, &held) {
-		holder, _ := held.Item[ownerAttribute].(*types.AttributeValueMemberS)
-		if holder == nil {
+		h := holdOf(held.Item)
+		if h.owner == "" {
 			// The holder let go between the check and the answer.
 			return fault.New(fault.Transient, "the lock changed hands")
 		}
-		return errHeld{owner: holder.Value}
+		return errHeld{h}
 	}
 	if err != nil {
 		return account.Classify(err, "write the lock into table %s", t.name)
@@ -76,17 +97,13 @@ func (t *Table) put(ctx context.Context, r environment.Request, owner, expected 
 	return nil
 }
 
-// holder returns the execution in the lock's row, "" where there is none.
-func (t *Table) holder(ctx context.Context, r environment.Request) (string, error) {
+// read returns what the lock's row says.
+func (t *Table) read(ctx context.Context, r environment.Request) (hold, error) {
 	out, err := t.api.GetItem(ctx, &dynamodb.GetItemInput{TableName: &t.name, Key: key(r), ConsistentRead: aws.Bool(true)})
 	if err != nil {
-		return "", account.Classify(err, "read the lock from table %s", t.name)
+		return hold{}, account.Classify(err, "read the lock from table %s", t.name)
 	}
-	owner, _ := out.Item[ownerAttribute].(*types.AttributeValueMemberS)
-	if owner == nil {
-		return "", nil
-	}
-	return owner.Value, nil
+	return holdOf(out.Item), nil
 }
 
 // Release gives the lock back if owner holds it. A lock that is not there, or another's, is left
@@ -126,6 +143,8 @@ func New(t *Table, e executions) *Stage { return &Stage{table: t, executions: e}
 // is [fault.Conflict]; one whose execution is over is taken from it, because an execution that was
 // stopped cannot give it back. For a plan it only looks who holds the lock.
 //
+// An execution that Step Functions does not know is waited for while it may only be too new to be seen.
+//
 // A removal waits for another removal of the environment, and goes on from where that one has ended: both
 // want the same, and who deletes the provider stack knows nothing of executions.
 func (s *Stage) Run(ctx context.Context, in stage.Input) (section *environment.Lock, err error) {
@@ -144,7 +163,8 @@ func unlocked() *environment.Lock {
 	return &environment.Lock{Progress: environment.Progress{Change: environment.Unchanged}}
 }
 
-// take takes the lock, or answers [fault.InProgress] while another removal has it.
+// take takes the lock, or answers [fault.InProgress] while another removal has it, or an execution that is not
+// known yet.
 func (s *Stage) take(ctx context.Context, in stage.Input) (*environment.Lock, error) {
 	me, section := in.State.Execution.ARN, unlocked()
 	err := s.table.put(ctx, in.State.Request, me, me)
@@ -152,10 +172,13 @@ func (s *Stage) take(ctx context.Context, in stage.Input) (*environment.Lock, er
 	if !errors.As(err, &held) {
 		return section, err
 	}
-	holder, err := s.holder(ctx, held.owner)
+	holder, err := s.holder(ctx, held.hold)
 	switch {
 	case err != nil:
 		return nil, err
+	case holder.unseen:
+		return nil, fault.New(fault.InProgress, "environment %s is held by execution %s, which Step Functions does not know yet; it counts as over %.0f minutes after it took the lock",
+			in.State.Names.Environment, held.owner, seenWithin.Minutes()).WithHolder(held.owner)
 	case holder.running && holder.removes && in.State.Request.Operation == environment.OperationDelete:
 		return nil, fault.New(fault.InProgress, "environment %s is being removed by execution %s; this removal begins when that one has ended", in.State.Names.Environment, held.owner).WithHolder(held.owner)
 	case holder.running:
@@ -171,15 +194,15 @@ func (s *Stage) take(ctx context.Context, in stage.Input) (*environment.Lock, er
 	return section, err
 }
 
-// look notes in the section which running execution holds the lock.
+// look notes in the section which execution holds the lock that runs, or may run.
 func (s *Stage) look(ctx context.Context, r environment.Request, section *environment.Lock) error {
-	holder, err := s.table.holder(ctx, r)
-	if err != nil || holder == "" {
+	held, err := s.table.read(ctx, r)
+	if err != nil || held.owner == "" {
 		return err
 	}
-	found, err := s.holder(ctx, holder)
-	if found.running {
-		section.HeldBy = holder
+	found, err := s.holder(ctx, held)
+	if found.running || found.unseen {
+		section.HeldBy = held.owner
 	}
 	return err
 }
@@ -189,18 +212,24 @@ type holder struct {
 	running bool
 	// removes says that it was started to remove the environment.
 	removes bool
+	// unseen says that it may have begun too short a while ago to be known.
+	unseen bool
 }
 
-// holder looks at an execution. One that Step Functions no longer knows is over: history is kept for 90
-// days.
-func (s *Stage) holder(ctx context.Context, execution string) (holder, error) {
-	out, err := s.executions.DescribeExecution(ctx, &sfn.DescribeExecutionInput{ExecutionArn: &execution})
+// seenWithin is for how long Step Functions may not know an execution that has taken the lock:
+// DescribeExecution is eventually consistent.
+const seenWithin = 5 * time.Minute
+
+// holder looks at the execution that has the lock. One that Step Functions no longer knows is over: history
+// is kept for 90 days.
+func (s *Stage) holder(ctx context.Context, h hold) (holder, error) {
+	out, err := s.executions.DescribeExecution(ctx, &sfn.DescribeExecutionInput{ExecutionArn: &h.owner})
 	var unknown *sfntypes.ExecutionDoesNotExist
 	if errors.As(err, &unknown) {
-		return holder{}, nil
+		return holder{unseen: time.Since(h.since) < seenWithin}, nil
 	}
 	if err != nil {
-		return holder{}, account.Classify(err, "describe execution %s", execution)
+		return holder{}, account.Classify(err, "describe execution %s", h.owner)
 	}
 	var request struct{ Operation string }
 	// Preflight has read it, or it would have no lock.

@@ -190,6 +190,67 @@ func TestRemovalBehindRemoval(t *testing.T) {
 	}
 }
 
+// late is an execution that DescribeExecution begins to know at a moment: the API is eventually consistent, and "may
+// not reflect very recent updates and changes"
+// (https://docs.aws.amazon.com/step-functions/latest/apireference/API_DescribeExecution.html).
+type late struct{ seen time.Time }
+
+func (l late) DescribeExecution(context.Context, *sfn.DescribeExecutionInput, ...func(*sfn.Options)) (*sfn.DescribeExecutionOutput, error) {
+	if time.Now().Before(l.seen) {
+		return nil, &sfntypes.ExecutionDoesNotExist{}
+	}
+	return &sfn.DescribeExecutionOutput{Status: "RUNNING", Input: aws.String(`{"operation": "apply"}`)}, nil
+}
+
+// An execution that is not known is one that is forgotten, or one that has just begun.
+func TestUnknownHolder(t *testing.T) {
+	const never = 24 * time.Hour
+	cases := map[string]struct {
+		reason    string
+		operation string
+		// since is how long ago the lock was taken, and seen in how long its holder will be known.
+		since, seen time.Duration
+		want        *environment.Lock
+		code        fault.Code
+	}{
+		"JustBegun": {reason: "it is at work, and a moment later that is known", operation: "apply", since: time.Second, seen: 5 * time.Second, code: "Conflict"},
+		"Unseen":    {reason: "it may be at work: the state machine asks again", operation: "apply", since: time.Minute, seen: never, code: "InProgress"},
+		"Removal":   {reason: "whatever it does", operation: "delete", since: time.Minute, seen: never, code: "InProgress"},
+		"Forgotten": {reason: "an execution that is at work is known by then", operation: "apply", since: 5 * time.Minute, seen: never, want: &environment.Lock{TakenFrom: theirs}},
+		"Meanwhile": {reason: "as above", operation: "apply", since: 5*time.Minute - 10*time.Second, seen: never, want: &environment.Lock{TakenFrom: theirs}},
+		"Plan":      {reason: "a plan does not wait, and says who may be at work", operation: "plan", since: time.Minute, seen: never, want: &environment.Lock{HeldBy: theirs}},
+		"PlanLater": {reason: "nobody is", operation: "plan", since: time.Hour, seen: never, want: &environment.Lock{}},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				db := &table{t: t, rows: held(theirs)}
+				db.rows[row]["since"] = &types.AttributeValueMemberS{Value: time.Now().Add(-tc.since).UTC().Format(time.RFC3339)}
+				r := request()
+				r.Operation = tc.operation
+				in := stage.Input{State: environment.State{Request: r, Execution: environment.Execution{ARN: mine}, Names: environment.Names{Environment: "opa-dev"}}}
+				got, err := lock.New(lock.NewTable(db, "locks"), late{time.Now().Add(tc.seen)}).Run(t.Context(), in)
+				if code := fault.CodeOf(err); code != tc.code || err != nil && fault.As(err).Holder != theirs {
+					t.Fatalf("%s: got %q (%v), want %q", tc.reason, code, err, tc.code)
+				}
+				want := theirs
+				if tc.want != nil && tc.want.TakenFrom != "" {
+					want = mine
+				}
+				if owner := text(db.rows[row]["owner"]); owner != want {
+					t.Errorf("%s: held by %q, want %q", tc.reason, owner, want)
+				}
+				if tc.want != nil {
+					tc.want.Change = "unchanged"
+					if diff := cmp.Diff(tc.want, got); diff != "" {
+						t.Errorf("%s (-want +got):\n%s", tc.reason, diff)
+					}
+				}
+			})
+		})
+	}
+}
+
 func held(by string) map[string]item {
 	return map[string]item{row: {
 		"id": &types.AttributeValueMemberS{Value: "222222222222/us-east-1/opa-dev"}, "sort": &types.AttributeValueMemberS{Value: "lock"},
