@@ -6,7 +6,7 @@ import (
 )
 
 // State is the document that travels through the state machine. Every stage reads it whole and
-// returns its own section, which the definition stores under the section's key by ResultPath.
+// returns its own section, which the definition stores under the section's key.
 // It holds references, never manifests or secrets, and stays far below Step Functions' limit of
 // 262,144 bytes (aws-traps.md, row 3.5).
 type State struct {

@@ -25,10 +25,32 @@ type failedState struct {
 	// Input stands in for Request until preflight has read it.
 	Input   json.RawMessage `json:"input"`
 	Failure *caught         `json:"failure"`
-	// Branches are the outputs of a Parallel state's branches, some of which failed.
+	// Branches are the outputs of a Parallel state's branches, some of which failed. Their sections are
+	// in State.
 	Branches []struct {
 		Failure *caught `json:"failure"`
 	} `json:"branches"`
+}
+
+// UnmarshalJSON joins the sections that branches have made with those from before: no state has done
+// that where a branch failed.
+func (s *failedState) UnmarshalJSON(text []byte) error {
+	type document failedState
+	if err := json.Unmarshal(text, (*document)(s)); err != nil {
+		return err
+	}
+	var made struct {
+		Branches []json.RawMessage `json:"branches"`
+	}
+	if err := json.Unmarshal(text, &made); err != nil {
+		return err
+	}
+	for _, sections := range made.Branches {
+		if err := json.Unmarshal(sections, &s.State); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // caught is the error output of a Catch. Branches add the name of their stage.

@@ -205,6 +205,26 @@ func TestUndoEnds(t *testing.T) {
 				Undo: &record.Undo{Status: "failed", Removed: []string{"stack N"}, Cause: &stage.Cause{Stage: "Survey", Code: "Conflict", Message: "others", Next: "ask them"}},
 			},
 		},
+		"FailedInABranch": {
+			reason: "what the branches have removed until then, each of them, is told",
+			target: target{"C": "DELETE_FAILED"},
+			sections: `, "lock": {}, "bootstrap": {"before": []}, "drain": {"change": "deleted", "removed": ["service s"]}, "branches": [
+				{"deleteKubectl": {"change": "deleted", "removed": ["stack K"]}},
+				{"deleteAddonRoles": {"change": "unchanged", "kept": [{"what": "role r", "why": "asked for"}]}},
+				{"failure": {"stage": "DeleteCluster", "Error": "Failed", "Cause": "{\"errorMessage\": \"{\\\"stage\\\":\\\"DeleteCluster\\\",\\\"code\\\":\\\"Failed\\\",\\\"message\\\":\\\"stuck\\\"}\"}"},
+					"deleteCapacity": {"change": "deleted", "removed": ["stack P"]}}]`,
+			want: record.Document{
+				Cause: stage.Cause{
+					Stage: "Cluster", Code: "Failed", Message: "broken",
+					Next: "the removal of what was made failed as well: do what its cause in undo says, start this request with the operation delete, then correct the first cause and start it again",
+				},
+				LeftBehind: "something", Exists: []string{"C DELETE_FAILED"},
+				Undo: &record.Undo{
+					Status: "failed", Removed: []string{"service s", "stack K", "stack P"}, Kept: []environment.Leftover{{What: "role r", Why: "asked for"}},
+					Cause: &stage.Cause{Stage: "DeleteCluster", Code: "Failed", Message: "stuck"},
+				},
+			},
+		},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -25,7 +25,7 @@ type state struct {
 	Type, Comment, Resource, Next, Default string
 	End                                    bool
 	TimeoutSeconds                         int
-	Parameters                             map[string]any
+	Parameters, ResultSelector             map[string]any
 	ResultPath                             *string
 	Retry                                  []retrier
 	Catch                                  []catcher

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -236,6 +237,10 @@ type walker struct {
 	undoing bool
 	// recorded are the stages of whose failure the recorder is told.
 	recorded []string
+	// padding is how many bytes the document has from the start on.
+	padding int
+	// joining, if there is one, is told what each Parallel state was given and what its branches returned.
+	joining func(name string, given map[string]any, returned []any)
 }
 
 // run walks m from its first state and returns the last one with its output.
@@ -263,6 +268,9 @@ func (w *walker) run(m machine, document any) (end string, output any, err error
 					return "", nil, fmt.Errorf("%s: %w", name, err)
 				}
 				results = append(results, result)
+			}
+			if given, ok := document.(map[string]any); ok && w.joining != nil {
+				w.joining(name, given, results)
 			}
 			document, err = w.store(s.ResultPath, document, results)
 		case "Choice":
@@ -304,9 +312,17 @@ func (w *walker) task(name string, s state, document any) (after any, caught boo
 		object["execution"] = input["execution"] // it passes this on, which no zero value shows
 		request, _ := object["request"].(map[string]any)
 		request["operation"] = w.operation // which is never absent after preflight
+		if w.padding > 0 {
+			object["findings"] = []any{map[string]any{"found": strings.Repeat("x", w.padding)}}
+		}
 	}
 	if object, ok := result.(map[string]any); ok && name == "RecordFailure" && w.undoing {
 		w.undoing, object["undo"] = false, true
+	}
+	if s.ResultSelector != nil {
+		if result, err = build(s.ResultSelector, result); err != nil {
+			return nil, false, err
+		}
 	}
 	after, err = w.store(s.ResultPath, document, result)
 	return after, false, err
@@ -371,8 +387,8 @@ func whole(name string, in stage.Input) error {
 	return nil
 }
 
-// pass builds a new document. What it joins must be whole: a section that a branch has and the join
-// leaves out is lost to every later stage.
+// pass builds a new document. What it joins must be whole: a section that was there or that a branch has,
+// and that the join leaves out, is lost to every later stage.
 func (w *walker) pass(s state, document any) (any, error) {
 	built, err := build(s.Parameters, document)
 	if err != nil {
@@ -382,12 +398,13 @@ func (w *walker) pass(s state, document any) (any, error) {
 		// A removal is to know nothing of what was made but what a look shows.
 		return w.store(s.ResultPath, document, built)
 	}
-	branches, _ := at(document, "branches").([]any)
-	for i, branch := range branches {
-		sections, _ := branch.(map[string]any)
-		for key := range sections {
-			if _, ok := built[key]; !ok {
-				return nil, fmt.Errorf("drops %s of branch %d", key, i)
+	if branches, ok := at(document, "branches").([]any); ok {
+		for _, part := range slices.Concat(branches, []any{document}) {
+			sections, _ := part.(map[string]any)
+			for key := range sections {
+				if _, ok := built[key]; !ok && key != "branches" {
+					return nil, fmt.Errorf("drops %s", key)
+				}
 			}
 		}
 	}
@@ -523,13 +540,14 @@ func decoded(t *testing.T, text string) any {
 	return value
 }
 
-// A Join takes each section from a branch under its own name.
-func TestJoins(t *testing.T) {
+// A Pass hands each section on under its own name, also the one of a branch.
+func TestPassesKeepNames(t *testing.T) {
+	fromBranch := regexp.MustCompile(`^\$\.branches\[\d\]\.`)
 	m := definition(t)
 	m.each(func(name string, s state) {
 		for key, value := range s.Parameters {
-			path, _ := value.(string)
-			if strings.HasPrefix(path, "$.branches[") && !strings.HasSuffix(path, "]."+strings.TrimSuffix(key, ".$")) {
+			path, isPath := value.(string)
+			if isPath && s.Type == "Pass" && strings.HasPrefix(path, "$.") && fromBranch.ReplaceAllString(path, "$$.") != "$."+strings.TrimSuffix(key, ".$") {
 				t.Errorf("%s: %s comes from %s, another section", name, key, path)
 			}
 		}
@@ -539,4 +557,55 @@ func TestJoins(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A Parallel's output is what it was given and what each of its branches returns, and Step Functions ends an
+// execution at 262,144 bytes, which nothing can catch (aws-traps.md, row 3.5): in the middle of a removal, say. So
+// a branch returns the sections of its own stages that have finished, and its failure, and nothing else.
+func TestBranchesReturnTheirOwn(t *testing.T) {
+	const limit, document = 262_144, 200_000
+	m := definition(t)
+	for name, way := range walks(t) {
+		t.Run(name, func(t *testing.T) {
+			w := &walker{operation: way.operation, failing: way.failing, undoing: way.undoing, padding: document}
+			w.joining = func(parallel string, given map[string]any, returned []any) {
+				for i, branch := range returned {
+					sections, _ := branch.(map[string]any)
+					if diff := cmp.Diff(ownSections(m.States[parallel].Branches[i], way.failing), slices.Sorted(maps.Keys(sections))); diff != "" {
+						t.Errorf("%s: what branch %d returns (-its own +got):\n%s", parallel, i, diff)
+					}
+				}
+				text, err := json.Marshal([]any{given, returned})
+				if err != nil || len(text) > limit {
+					t.Errorf("%s: puts out %d bytes of a document of %d (%v)", parallel, len(text), document, err)
+				}
+			}
+			if _, _, err := w.run(m, decoded(t, `"whatever was sent"`)); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+// ownSections are what a branch has made where some Tasks fail.
+func ownSections(branch machine, failing []string) []string {
+	var own []string
+	for name := branch.StartAt; branch.States[name].Type == "Task"; name = branch.States[name].Next {
+		if slices.Contains(failing, name) {
+			own = append(own, "failure")
+			break
+		}
+		own = append(own, sectionOf(branch.States[name]))
+	}
+	slices.Sort(own)
+	return own
+}
+
+// sectionOf is the key of a Task's section: where its result is put, or what it is called in the output of a
+// branch that has nothing else.
+func sectionOf(s state) string {
+	for key := range s.ResultSelector {
+		return strings.TrimSuffix(key, ".$")
+	}
+	return strings.TrimPrefix(*s.ResultPath, "$.")
 }

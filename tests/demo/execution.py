@@ -19,7 +19,8 @@ class Stage:
     """A Task state of the definition and how it goes."""
 
     name: str
-    result_path: str
+    section: str
+    """The key of its section of the state document; empty if its result is the whole document."""
     entered: datetime.datetime | None = None
     exited: datetime.datetime | None = None
     change: str = ""
@@ -40,6 +41,12 @@ class Stage:
         return ((self.exited or now) - self.entered).total_seconds() if self.entered else None
 
 
+def section(task: dict[str, Any]) -> str:
+    """The key of a Task's section: where its result is put, or what it is called in a branch that returns nothing else."""
+    key = next(iter(task.get("ResultSelector", {})), task["ResultPath"])
+    return key.removesuffix(".$").removeprefix("$").removeprefix(".")
+
+
 def stages(operation: str = "apply") -> list[Stage]:
     """The Task states that an operation goes through when nothing fails, in their order."""
 
@@ -49,7 +56,7 @@ def stages(operation: str = "apply") -> list[Stage]:
         while name:
             state = machine["States"][name]
             if state["Type"] == "Task":
-                found.append(Stage(name, state["ResultPath"]))
+                found.append(Stage(name, section(state)))
             for branch in state.get("Branches", []):
                 found += walk(branch)
             chosen = [c["Next"] for c in state.get("Choices", []) if c.get("StringEquals") == operation]
@@ -62,7 +69,7 @@ def stages(operation: str = "apply") -> list[Stage]:
 def table(history: list[dict[str, Any]], operation: str) -> list[Stage]:
     """Where the stages of an operation stand; after a failure also those that recorded it and undid what was made."""
     rows = {stage.name: stage for stage in stages(operation)}
-    others = {stage.name: stage for stage in (Stage("RecordFailure", "$.failure"), *stages("delete"))}
+    others = {stage.name: stage for stage in (Stage("RecordFailure", "failure"), *stages("delete"))}
     for event in history:
         name = event.get("stateEnteredEventDetails", {}).get("name", "")
         if name in others and name not in rows:
@@ -105,5 +112,5 @@ def read(history: list[dict[str, Any]], rows: dict[str, Stage]) -> None:
             stage.exited = event["timestamp"]
             document = json.loads(exited.get("output") or "{}")
             stage.failed = "failure" in document and not stage.after_failure
-            section = document.get(stage.result_path.removeprefix("$."))
-            stage.change = section.get("change", "") if isinstance(section, dict) and not stage.failed else ""
+            made = document.get(stage.section)
+            stage.change = made.get("change", "") if isinstance(made, dict) and not stage.failed else ""

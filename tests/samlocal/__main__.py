@@ -175,7 +175,7 @@ def main() -> int:
         checks.run("typed error of a stage", lambda: typed_error(machine))
         planned = machine.run(example(EXAMPLES[0], operation="plan"), "plan")
         recorded = events.Recorded(kept[EXAMPLES[0]].history, planned.history)
-        every = set(events.result_paths())
+        every = set(events.sections())
         invoked = {state for state in every if state in recorded.outputs} | {"RecordFailure"}
         invoke(checks, template, sorted(invoked), recorded)
         checks.run("sam local invoke DeleteHookFunction", lambda: hook(template))

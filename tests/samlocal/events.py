@@ -8,7 +8,7 @@ import json
 from typing import Any
 
 from demo.cloud import ROOT
-from demo.execution import DEFINITION
+from demo.execution import DEFINITION, section
 from faults import definition
 
 FOLDER = ROOT / "tests" / "events"
@@ -30,14 +30,14 @@ class Recorded:
                 self.outputs.setdefault(left["name"], json.loads(left["output"]))
 
 
-def result_paths() -> dict[str, str]:
-    """Where each Task state puts its result."""
+def sections() -> dict[str, str]:
+    """The key of each Task state's section in its output; empty if its result is all of that."""
 
     def walk(machine: dict[str, Any]) -> dict[str, str]:
         found = {}
         for name, state in machine["States"].items():
             if state["Type"] == "Task":
-                found[name] = state["ResultPath"]
+                found[name] = section(state)
             for branch in state.get("Branches", []):
                 found |= walk(branch)
         return found
@@ -59,17 +59,17 @@ def event(state: str, recorded: Recorded) -> Any:
     return _filled(document.get("state", document), source, document)
 
 
-def _filled(sections: dict[str, Any], source: dict[str, Any], document: Any) -> Any:
-    for key in sections:
+def _filled(given: dict[str, Any], source: dict[str, Any], document: Any) -> Any:
+    for key in given:
         if key in source:
-            sections[key] = source[key]
+            given[key] = source[key]
     return document
 
 
 def answer(state: str, recorded: Recorded) -> Any:
     """What the function has to answer: what it answered the machine, with nothing changed."""
-    path, output = result_paths()[state], recorded.outputs[state]
-    return output if path == "$" else output[path.removeprefix("$.")]
+    key, output = sections()[state], recorded.outputs[state]
+    return output[key] if key else output
 
 
 def settled(document: Any) -> Any:

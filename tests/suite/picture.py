@@ -49,8 +49,8 @@ def table(machine: Machine) -> str:
 
 def _normal(machine: Machine) -> list[tuple[str, str]]:
     """The arrows of success between the states that are shown."""
-    shown = {name: state for name, state in machine["States"].items() if state["Type"] in _SHOWN}
-    return [(name, _shown(machine, state["Next"])) for name, state in shown.items() if "Next" in state]
+    shown = {name: _shown(machine, state.get("Next", "")) for name, state in machine["States"].items() if state["Type"] in _SHOWN}
+    return [(name, target) for name, target in shown.items() if target]
 
 
 def _elsewhere(machine: Machine) -> list[tuple[str, str, str]]:
@@ -81,9 +81,9 @@ def _failing(machine: Machine) -> list[tuple[str, str]]:
 
 
 def _shown(machine: Machine, name: str) -> str:
-    """The state itself if it is shown, else the first one behind it that is."""
-    while (state := machine["States"][name])["Type"] not in _SHOWN:
-        name = state.get("Next") or state["Default"]
+    """The state itself if it is shown, else the first one behind it that is; empty if there is none."""
+    while name and (state := machine["States"][name])["Type"] not in _SHOWN:
+        name = state.get("Next") or state.get("Default", "")
     return name
 
 

@@ -131,6 +131,20 @@ def test_branches_that_catch_into_their_output(cloud: Cloud, worker: str, machin
     assert (execution["status"], execution["error"]) == ("FAILED", "Broken"), execution
 
 
+def test_branch_that_returns_one_section(cloud: Cloud, worker: str, machine_role: str) -> None:
+    states = {"Start": task(worker, "one-section", [], ResultSelector={"section.$": "$"}, ResultPath="$")}
+    execution = run(cloud, machine_role, "one-section", states, {"before": 1})
+    output = json.loads(execution["output"])
+    assert (list(output), output["section"]["attempts"]) == (["section"], 1)
+
+
+def test_output_of_a_parallel_has_a_limit(cloud: Cloud, machine_role: str) -> None:
+    branches = [{"StartAt": name, "States": {name: {"Type": "Pass", "End": True}}} for name in ("Left", "Right")]
+    states = {"Start": {"Type": "Parallel", "Branches": branches, "ResultPath": "$.branches", "End": True}}
+    execution = run(cloud, machine_role, "limit", states, {"document": "x" * 100_000})
+    assert (execution["status"], execution["error"]) == ("FAILED", "States.DataLimitExceeded"), execution
+
+
 def test_the_role_of_the_machine_is_needed(cloud: Cloud, worker: str) -> None:
     cloud.deploy("powerless", {"Role": role("states.amazonaws.com", RoleName="powerless")})
     states = {"Start": task(worker, "powerless", [])}

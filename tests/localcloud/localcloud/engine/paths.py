@@ -1,6 +1,6 @@
 """Paths with an index, as AWS reads them.
 
-A path of fields and literal indices names one node, `$.branches[0].request` the request itself:
+A path of fields and literal indices names one node, `$.branches[0].network` the section itself:
 https://docs.aws.amazon.com/step-functions/latest/dg/amazon-states-language-paths.html.
 moto 5.2.5 gives a list with it, for the sake of filters (its issue 7825).
 """

@@ -2,7 +2,7 @@
 
 A definition must be a machine; starting the same execution twice is one execution; a path that
 leads nowhere is States.Runtime, which no States.ALL catches, instead of null; a machine may invoke
-only what its own role allows; a result above 256 KiB ends the execution.
+only what its own role allows; a result or an output above 256 KiB ends the execution.
 https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html
 """
 
@@ -33,6 +33,8 @@ def install() -> None:
     stepfunctions._error_matches = _strict_match(stepfunctions._error_matches)
     stepfunctions._execute_task = _with_role(stepfunctions._execute_task)
     stepfunctions._call_lambda = _checked_invocation(stepfunctions._call_lambda)
+    for execute in ("_execute_pass", "_execute_task", "_execute_parallel"):
+        setattr(stepfunctions, execute, _limited(getattr(stepfunctions, execute)))
     stepfunctions._start_execution = _idempotent(stepfunctions._start_execution)
     stepfunctions._create_state_machine = _with_definition(stepfunctions._create_state_machine)
     stepfunctions._update_state_machine = _with_definition(stepfunctions._update_state_machine)
@@ -208,11 +210,27 @@ def _checked_invocation(original: Any) -> Any:
                     " identity-based policy allows the lambda:InvokeFunction action",
                 )
         result = original(reference, event)
-        if len(json.dumps(result)) > _LIMIT:
-            raise stepfunctions._ExecutionError(
-                "States.DataLimitExceeded",
-                "The state/task returned a result with a size exceeding the maximum number of bytes service limit.",
-            )
+        _require_limit(result)
         return result
 
     return invoke
+
+
+def _limited(original: Any) -> Any:
+    """A Parallel state's output is what it was given and what each branch has returned."""
+
+    @functools.wraps(original)
+    def execute(state: dict[str, Any], data: Any, *more: Any) -> Any:
+        output, following = original(state, data, *more)
+        _require_limit(output)
+        return output, following
+
+    return execute
+
+
+def _require_limit(document: Any) -> None:
+    if len(json.dumps(document)) > _LIMIT:
+        raise stepfunctions._ExecutionError(
+            "States.DataLimitExceeded",
+            "The state/task returned a result with a size exceeding the maximum number of bytes service limit.",
+        )
