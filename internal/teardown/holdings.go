@@ -97,8 +97,11 @@ func note(live stack.Description, resources []stack.Resource, survey *environmen
 			first(&survey.VPCID, r.ID)
 		case "AWS::KMS::Key":
 			key(keyARN(live.StackID, r.ID))
-			if r.LogicalID == "SecretsKey" {
+			switch r.LogicalID {
+			case "SecretsKey":
 				first(&survey.SecretsKeyARN, keyARN(live.StackID, r.ID))
+			case "AuditKey":
+				first(&survey.AuditKeyARN, keyARN(live.StackID, r.ID))
 			}
 		}
 	}

@@ -36,6 +36,7 @@ func (m made) Template(_ context.Context, name string) (string, error) { return 
 const (
 	stackID = "arn:aws:cloudformation:eu-west-1:222222222222:stack/x/1"
 	keyOne  = "arn:aws:kms:eu-west-1:222222222222:key/one"
+	keyTwo  = "arn:aws:kms:eu-west-1:222222222222:key/two"
 )
 
 func TestReadStacks(t *testing.T) {
@@ -73,10 +74,10 @@ func TestReadStacks(t *testing.T) {
 				},
 				resources: map[string][]stack.Resource{
 					names.NetworkStack:  {{LogicalID: "Vpc", ID: "vpc-1", Type: "AWS::EC2::VPC"}},
-					names.IdentityStack: {{LogicalID: "SecretsKey", ID: "one", Type: "AWS::KMS::Key"}},
+					names.IdentityStack: {{LogicalID: "SecretsKey", ID: "one", Type: "AWS::KMS::Key"}, {LogicalID: "AuditKey", ID: "two", Type: "AWS::KMS::Key"}},
 				},
 			},
-			want: want{survey: environment.Survey{VPCID: "vpc-1", KeyARNs: []string{keyOne}, SecretsKeyARN: keyOne}},
+			want: want{survey: environment.Survey{VPCID: "vpc-1", KeyARNs: []string{keyOne, keyTwo}, SecretsKeyARN: keyOne, AuditKeyARN: keyTwo}},
 		},
 		"Protected": {
 			reason: "the removal lifts it, and says so (row 6.16)",

@@ -6,6 +6,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/aws/smithy-go"
 
 	"github.com/harmonix-eks/environment-provider/internal/account"
 	"github.com/harmonix-eks/environment-provider/internal/vpc"
@@ -71,10 +72,23 @@ func (n network) endpoints(ctx context.Context) ([]item, error) {
 			}
 			id := aws.ToString(e.VpcEndpointId)
 			items = append(items, item{what: "VPC endpoint " + id, remove: func(ctx context.Context) error {
-				_, err := n.api.DeleteVpcEndpoints(ctx, &ec2.DeleteVpcEndpointsInput{VpcEndpointIds: []string{id}})
-				return err
+				out, err := n.api.DeleteVpcEndpoints(ctx, &ec2.DeleteVpcEndpointsInput{VpcEndpointIds: []string{id}})
+				if err != nil {
+					return err
+				}
+				return unsuccessful(out.Unsuccessful)
 			}})
 		}
 	}
 	return items, nil
+}
+
+// unsuccessful is the first of the failures that EC2 lists in an answer which is no error itself.
+func unsuccessful(items []types.UnsuccessfulItem) error {
+	for _, i := range items {
+		if i.Error != nil {
+			return &smithy.GenericAPIError{Code: aws.ToString(i.Error.Code), Message: aws.ToString(i.Error.Message)}
+		}
+	}
+	return nil
 }

@@ -9,6 +9,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/aws/smithy-go"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/harmonix-eks/environment-provider/internal/environment"
 )
 
 // filled is a VPC with what is in it; a filter is not looked at.
@@ -67,6 +69,18 @@ func (f *filled) RevokeSecurityGroupIngress(_ context.Context, in *ec2.RevokeSec
 	return &ec2.RevokeSecurityGroupIngressOutput{}, nil
 }
 
+func (f *filled) DeleteVpcEndpoints(_ context.Context, in *ec2.DeleteVpcEndpointsInput, _ ...func(*ec2.Options)) (*ec2.DeleteVpcEndpointsOutput, error) {
+	out := &ec2.DeleteVpcEndpointsOutput{}
+	for _, id := range in.VpcEndpointIds {
+		if code := f.refuse[id]; code != "" {
+			out.Unsuccessful = append(out.Unsuccessful, types.UnsuccessfulItem{ResourceId: &id, Error: &types.UnsuccessfulItemError{Code: &code, Message: aws.String("no")}})
+		} else {
+			f.deleted = append(f.deleted, id)
+		}
+	}
+	return out, nil
+}
+
 func tagList(pairs ...string) []types.Tag {
 	var tags []types.Tag
 	for i := 0; i < len(pairs); i += 2 {
@@ -106,6 +120,15 @@ func TestGuardDuty(t *testing.T) {
 		if diff := cmp.Diff(tc.want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
+	}
+	// EC2 answers 200 and lists what it did not delete.
+	api.refuse = map[string]string{"vpce-guard": "UnauthorizedOperation"}
+	s := newSweep()
+	if err := s.run(t.Context(), network{api: api, vpc: "vpc-1"}.endpoints); err != nil {
+		t.Error(err)
+	}
+	if diff := cmp.Diff([]environment.Leftover{{What: "VPC endpoint vpce-guard", Why: "api error UnauthorizedOperation: no"}}, s.section().Orphaned); diff != "" || len(s.section().Removed) > 0 {
+		t.Errorf("what EC2 did not delete (-want +got):\n%s", diff)
 	}
 	foreign, err := network{api: api, vpc: "vpc-1"}.foreignEndpoints(t.Context(), holdings{names.EgressStack: {{ID: "vpce-stack", Type: "AWS::EC2::VPCEndpoint"}}})
 	if diff := cmp.Diff([]string{"VPC endpoint vpce-mine"}, foreign); diff != "" || err != nil {

@@ -89,6 +89,13 @@ func inGroup(i types.NetworkInterface, groups ...string) bool {
 	return slices.ContainsFunc(i.Groups, func(g types.GroupIdentifier) bool { return slices.Contains(groups, aws.ToString(g.GroupId)) })
 }
 
+// What the SDK has no constants for: EC2 answers nat_gateway, where the SDK's model says natGateway.
+// https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_NetworkInterface.html
+const (
+	natGateway              types.NetworkInterfaceType = "nat_gateway"
+	instanceConnectEndpoint types.NetworkInterfaceType = "ec2_instance_connect_endpoint"
+)
+
 // Descriptions that AWS gives to interfaces.
 const (
 	lambdaInterface  = "AWS Lambda VPC ENI-"
@@ -106,7 +113,7 @@ func leftByAWS(description string) bool {
 // the cluster's load balancers sooner.
 func (n network) leaves(i types.NetworkInterface) bool {
 	description := aws.ToString(i.Description)
-	if i.InterfaceType == types.NetworkInterfaceTypeNatGateway || i.InterfaceType == types.NetworkInterfaceTypeVpcEndpoint {
+	if slices.Contains([]types.NetworkInterfaceType{natGateway, types.NetworkInterfaceTypeNatGateway, types.NetworkInterfaceTypeVpcEndpoint}, i.InterfaceType) {
 		return true
 	}
 	attached := i.Status != types.NetworkInterfaceStatusAvailable
@@ -123,6 +130,7 @@ var (
 	serviceTypes = []types.NetworkInterfaceType{
 		types.NetworkInterfaceTypeTransitGateway, types.NetworkInterfaceTypeGatewayLoadBalancer, types.NetworkInterfaceTypeQuicksight,
 		types.NetworkInterfaceTypeApiGatewayManaged, types.NetworkInterfaceTypeIotRulesManaged, types.NetworkInterfaceTypeAwsCodestarConnectionsManaged,
+		instanceConnectEndpoint,
 	}
 )
 

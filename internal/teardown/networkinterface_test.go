@@ -19,12 +19,18 @@ func TestRemainingInVPC(t *testing.T) {
 		}
 		return i
 	}
+	of := func(kind types.NetworkInterfaceType) func(*types.NetworkInterface) {
+		return func(i *types.NetworkInterface) { i.InterfaceType = kind }
+	}
 	byAWS := func(i *types.NetworkInterface) { i.RequesterManaged = aws.Bool(true) }
 	n := network{cluster: "opa-dev-cluster", vpc: "vpc-1", function: "EKS-ENV-opa-dev-kubectl", api: &filled{interfaces: []types.NetworkInterface{
 		in("eni-1", "AWS Lambda VPC ENI-EKS-ENV-opa-dev-kubectl-0c", "in-use", byAWS), in("eni-2", "Amazon EKS opa-dev-cluster", "in-use"),
 		in("eni-3", "aws-K8S-i-1", "in-use"), in("eni-4", "ELB app/k8s-shop-web-1/2", "in-use", byAWS), in("eni-5", "ELB a0123456789abcdef0123456789abcde", "in-use", byAWS),
 		in("eni-6", "fargate", "in-use", byAWS), in("eni-7", "mine", "available"), in("eni-8", "AWS Lambda VPC ENI-orders-1", "in-use", byAWS),
 		in("eni-9", "aws-K8S-i-2", "available"),
+		// As EC2 answers: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_NetworkInterface.html
+		in("eni-10", "Interface for NAT Gateway nat-0", "in-use", byAWS, of("nat_gateway")),
+		in("eni-11", "EC2 Instance Connect Endpoint eice-0", "in-use", byAWS, of("ec2_instance_connect_endpoint")),
 	}}}
 	got, err := n.remaining(t.Context(), nil)
 	if err != nil {
@@ -37,9 +43,9 @@ func TestRemainingInVPC(t *testing.T) {
 		return ids
 	}
 	for what, lists := range map[string][2][]string{
-		"leaving": {{"eni-1", "eni-2", "eni-3", "eni-4", "eni-5"}, ids(got.leaving)},
+		"leaving": {{"eni-1", "eni-2", "eni-3", "eni-4", "eni-5", "eni-10"}, ids(got.leaving)},
 		"unknown": {{"eni-6"}, ids(got.unknown)},
-		"foreign": {{"eni-7", "eni-8", "eni-9"}, ids(got.foreign)},
+		"foreign": {{"eni-7", "eni-8", "eni-9", "eni-11"}, ids(got.foreign)},
 	} {
 		if diff := cmp.Diff(lists[0], lists[1]); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", what, diff)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
+	"github.com/aws/aws-sdk-go-v2/service/eks/types"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 
 	"github.com/harmonix-eks/environment-provider/internal/account"
@@ -67,6 +68,33 @@ func (i inventory) obstacles(ctx context.Context, t *target.Target, holds holdin
 		all = append(all, found...)
 	}
 	return all, nil
+}
+
+// settled answers once the cluster is at rest. One that no stack of the environment holds is refused: it is
+// somebody else's, or the environment's own whose stack was deleted without it, and either way everything
+// that is found by its name would be taken from under a cluster that lives.
+//
+// EKS deletes no cluster that it is updating, which it also does of its own accord (aws-traps.md, row 1.7).
+func (i inventory) settled(ctx context.Context, api clusterAPI, holds holdings) error {
+	name := i.names.Cluster
+	out, err := api.DescribeCluster(ctx, &eks.DescribeClusterInput{Name: &name})
+	if awsfault.ClusterMissing(err) {
+		return nil
+	}
+	if err != nil {
+		return account.Classify(err, "describe cluster %s", name)
+	}
+	status := out.Cluster.Status
+	held := slices.Contains(holds.ids("AWS::EKS::Cluster"), name)
+	switch {
+	case status == types.ClusterStatusCreating, status == types.ClusterStatusUpdating, status == types.ClusterStatusDeleting && !held:
+		return fault.New(fault.InProgress, "cluster %s is %s; the deletion begins when that has ended", name, status)
+	case !held:
+		return fault.New(fault.Conflict, "cluster %s is there, and no stack of environment %s holds it: it is somebody else's, or its stack was deleted without it",
+			name, i.names.Environment).WithNext("compare prefix, name, account and region of the request; if the cluster was the environment's, delete it "+
+			"(aws eks delete-cluster --name %s), then start the same delete again; nothing was removed so far", name)
+	}
+	return nil
 }
 
 // protection finds the cluster's protection from deletion: no template asks for it, so somebody has

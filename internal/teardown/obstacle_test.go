@@ -28,8 +28,9 @@ func (c capacity) ListFargateProfiles(context.Context, *eks.ListFargateProfilesI
 	return &eks.ListFargateProfilesOutput{FargateProfileNames: c.profiles}, nil
 }
 
-// guarded is a cluster with this protection from deletion, or an answer instead of one.
+// guarded is a cluster with this status and protection from deletion, or an answer instead of one.
 type guarded struct {
+	status     ekstypes.ClusterStatus
 	protection *bool
 	answer     error
 }
@@ -38,7 +39,7 @@ func (g guarded) DescribeCluster(context.Context, *eks.DescribeClusterInput, ...
 	if g.answer != nil {
 		return nil, g.answer
 	}
-	return &eks.DescribeClusterOutput{Cluster: &ekstypes.Cluster{DeletionProtection: g.protection}}, nil
+	return &eks.DescribeClusterOutput{Cluster: &ekstypes.Cluster{Status: g.status, DeletionProtection: g.protection}}, nil
 }
 
 func TestProtection(t *testing.T) {
@@ -70,6 +71,48 @@ func TestProtection(t *testing.T) {
 			if !strings.Contains(got.Message, "the deletion protection of opa-dev-cluster") ||
 				!strings.Contains(got.Next, "aws eks update-cluster-config --name opa-dev-cluster --no-deletion-protection") {
 				t.Errorf("%s: %s; %s", tc.reason, got.Message, got.Next)
+			}
+		})
+	}
+}
+
+func TestSettled(t *testing.T) {
+	// Ref of a cluster is its name.
+	ours := []stack.Resource{{ID: "opa-dev-cluster", Type: "AWS::EKS::Cluster"}}
+	cases := map[string]struct {
+		reason string
+		api    guarded
+		held   []stack.Resource
+		code   fault.Code
+		next   string
+	}{
+		"Active":   {reason: "the environment's, at rest", api: guarded{status: ekstypes.ClusterStatusActive}, held: ours},
+		"Failed":   {reason: "half-made clusters go as well", api: guarded{status: ekstypes.ClusterStatusFailed}, held: ours},
+		"Gone":     {reason: "deleted by hand", api: guarded{answer: &ekstypes.ResourceNotFoundException{Message: aws.String("No cluster found for name: opa-dev-cluster.")}}, held: ours},
+		"Updating": {reason: "EKS refuses to delete it for so long (row 1.7)", api: guarded{status: ekstypes.ClusterStatusUpdating}, held: ours, code: fault.InProgress},
+		"Leaving":  {reason: "its stack's deletion is joined", api: guarded{status: ekstypes.ClusterStatusDeleting}, held: ours},
+		"Deleted by somebody": {
+			reason: "what its deletion leaves is found when it has ended", api: guarded{status: ekstypes.ClusterStatusDeleting}, code: fault.InProgress,
+		},
+		"Somebody's": {
+			reason: "a cluster of this name that was never the environment's", api: guarded{status: ekstypes.ClusterStatusActive},
+			code: fault.Conflict, next: "compare prefix, name, account and region of the request",
+		},
+		"Left behind": {
+			reason: "its key must not be scheduled for deletion while it lives (row 6.9)", api: guarded{status: ekstypes.ClusterStatusActive},
+			held: []stack.Resource{{ID: "opa-dev-cluster/NodeGroup-1", Type: "AWS::EKS::Nodegroup"}},
+			code: fault.Conflict, next: "aws eks delete-cluster --name opa-dev-cluster",
+		},
+		"Forbidden": {reason: "what cannot be seen is not gone", api: guarded{answer: &smithy.GenericAPIError{Code: "AccessDeniedException"}}, code: fault.AccessDenied},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			err := inventory{names: names}.settled(t.Context(), tc.api, holdings{names.ClusterStack: tc.held})
+			if code := fault.CodeOf(err); code != tc.code {
+				t.Fatalf("%s: got %q (%v), want %q", tc.reason, code, err, tc.code)
+			}
+			if tc.next != "" && !strings.Contains(fault.As(err).Next, tc.next) {
+				t.Errorf("%s: next is %q, want %q in it", tc.reason, fault.As(err).Next, tc.next)
 			}
 		})
 	}

@@ -20,7 +20,7 @@ func NewSurvey(c target.Connector) *Survey { return &Survey{connector: c} }
 
 // Run lists what there is of the environment and changes nothing. What would stop the removal half-way
 // is refused here, while everything still works: an environment of another request with the same
-// names, a cluster that is protected from deletion, capacity of it that is not the environment's, what
+// names, a cluster that no stack of the environment holds or that is protected from deletion, capacity of it that is not the environment's, what
 // others have put into its VPC or attached to its roles.
 func (s *Survey) Run(ctx context.Context, in stage.Input) (*environment.Survey, error) {
 	t, err := target.Connect(ctx, s.connector, in)
@@ -37,8 +37,10 @@ func (s *Survey) Run(ctx context.Context, in stage.Input) (*environment.Survey, 
 			Progress: environment.Progress{Change: environment.Unchanged},
 			Stacks:   []environment.SurveyedStack{}, Leftovers: []string{},
 		}
-		holds, err = readStacks(ctx, t.Stacks, in.State.Names, survey)
-		return err
+		if holds, err = readStacks(ctx, t.Stacks, in.State.Names, survey); err != nil {
+			return err
+		}
+		return inventoryOf(t.Config, in.State.Names, survey).settled(ctx, eks.NewFromConfig(t.Config), holds)
 	})
 	if err != nil {
 		return nil, err

@@ -41,21 +41,25 @@ func found(ctx context.Context, finders []finder) ([]string, error) {
 // sweep is what became of the items that were found so far.
 type sweep struct {
 	removed map[string]bool
+	// seen is what the last pass has still found and not given up.
+	seen map[string]bool
 	// held are the reasons why something could not go yet, and refused why it cannot.
 	held, refused map[string]string
 }
 
 func newSweep() *sweep {
-	return &sweep{removed: map[string]bool{}, held: map[string]string{}, refused: map[string]string{}}
+	return &sweep{removed: map[string]bool{}, seen: map[string]bool{}, held: map[string]string{}, refused: map[string]string{}}
 }
 
 // run removes what the finders find, in their order, and looks again until nothing is left that could
-// be removed. What something still holds on to is [fault.InProgress].
+// be removed. What something still holds on to is [fault.InProgress]; so is a pass that has achieved
+// nothing, since the next one is to come after a pause.
 func (s *sweep) run(ctx context.Context, finders ...finder) error {
 	// The second pass confirms the first. More than two are of use where one kind waits for another.
-	for range len(finders) + 1 {
+	for before := -1; before < s.settled(); {
+		before = s.settled()
 		clear(s.held)
-		again := false
+		clear(s.seen)
 		for _, find := range finders {
 			items, err := find(ctx)
 			if err != nil {
@@ -65,13 +69,13 @@ func (s *sweep) run(ctx context.Context, finders ...finder) error {
 				if _, no := s.refused[i.what]; no {
 					continue
 				}
-				again = true
+				s.seen[i.what] = true
 				if err := s.remove(ctx, i); err != nil {
 					return err
 				}
 			}
 		}
-		if !again {
+		if len(s.seen) == 0 {
 			return nil
 		}
 	}
@@ -80,6 +84,9 @@ func (s *sweep) run(ctx context.Context, finders ...finder) error {
 	}
 	return fault.New(fault.InProgress, "what was removed is still seen")
 }
+
+// settled counts what was removed or given up.
+func (s *sweep) settled() int { return len(s.removed) + len(s.refused) }
 
 // refusal says why an item will not go by itself, and what a person has to do.
 type refusal struct{ why string }
@@ -104,7 +111,7 @@ func (s *sweep) remove(ctx context.Context, i item) error {
 	return nil
 }
 
-// section is the outcome. What is still held when patience has ended is orphaned.
+// section is the outcome. What is still held or seen when patience has ended is orphaned.
 func (s *sweep) section() *environment.Removal {
 	r := empty()
 	for what, why := range s.held {
@@ -115,8 +122,13 @@ func (s *sweep) section() *environment.Removal {
 	}
 	slices.SortFunc(r.Orphaned, func(a, b environment.Leftover) int { return strings.Compare(a.What, b.What) })
 	for _, what := range slices.Sorted(maps.Keys(s.removed)) {
-		if _, held := s.held[what]; !held {
+		if !s.seen[what] {
 			r.Removed = append(r.Removed, what)
+		}
+	}
+	for what := range s.seen {
+		if s.removed[what] && s.held[what] == "" {
+			r.Orphaned = append(r.Orphaned, environment.Leftover{What: what, Why: "AWS has accepted its deletion and still shows it"})
 		}
 	}
 	if len(r.Removed) > 0 {
