@@ -40,7 +40,10 @@ func runExisting(ctx context.Context, t *target.Target, api surroundings, in sta
 		return nil, err
 	}
 	missing, kept := tags(choice, r.TagSubnets, tagged)
-	going := without(tagged, kept)
+	going, kept, err := leaving(ctx, api, in.State, tagged, kept)
+	if err != nil {
+		return nil, err
+	}
 	if r.Plans() {
 		api = looking{api}
 	}
@@ -116,6 +119,22 @@ func tags(c vpc.Choice, asked bool, tagged map[string]string) (missing, kept map
 		}
 	}
 	return missing, kept
+}
+
+// leaving parts the tags that an earlier execution gave, and this one would not, into those that go and those
+// that are kept all the same, still written down, because another environment is in the VPC.
+func leaving(ctx context.Context, api vpc.GroupAPI, s environment.State, tagged, kept map[string]string) (going, all map[string]string, err error) {
+	going = without(tagged, kept)
+	if len(going) == 0 {
+		return nil, kept, nil
+	}
+	others, err := vpc.Neighbours(ctx, api, s.Request.VPCID, s.Names.Environment)
+	if err != nil || len(others) == 0 {
+		return going, kept, err
+	}
+	all = maps.Clone(going)
+	maps.Copy(all, kept)
+	return nil, all, nil
 }
 
 // without returns what all has and some has not.

@@ -97,7 +97,7 @@ func lookForRoles(ctx context.Context, api roleAPI, s subject) ([]finding.Findin
 		}
 		hint := ""
 		for _, tag := range role.Tags {
-			if aws.ToString(tag.Key) == "eks-environment" {
+			if aws.ToString(tag.Key) == environment.Tag {
 				hint = fmt.Sprintf("; its tag says that it is of the environment %s, which may be in another region", aws.ToString(tag.Value))
 			}
 		}
@@ -245,10 +245,10 @@ func foreignStacks(_ context.Context, s subject) ([]finding.Finding, error) {
 	var all []finding.Finding
 	for _, stack := range s.names.Stacks() {
 		live, ok := s.stacks[stack]
-		if of := live.Tags["eks-environment"]; ok && of != s.names.Environment {
-			whose := "no tag eks-environment"
+		if of := live.Tags[environment.Tag]; ok && of != s.names.Environment {
+			whose := "no tag " + environment.Tag
 			if of != "" {
-				whose = "the tag eks-environment " + of
+				whose = "the tag " + environment.Tag + " " + of
 			}
 			all = append(all, finding.Errorf("NameTaken", "/name", "stack %s has %s, so it is not this environment's", stack, whose).
 				WithNext("remove it, or choose another prefix or name"))

@@ -78,7 +78,7 @@ func (s *SweepNetwork) Run(ctx context.Context, in stage.Input) (*environment.Re
 		return nil, err
 	}
 	section.Orphaned = append(append(section.Orphaned, unclaimed...), targets...)
-	return section, untag(ctx, ec2.NewFromConfig(t.Config), in.State.Survey.TaggedSubnets, section)
+	return section, untag(ctx, ec2.NewFromConfig(t.Config), t.Stacks, in.State, section)
 }
 
 // wait answers [fault.InProgress] as long as AWS can be expected to take something away.
@@ -107,10 +107,34 @@ func (r remainingInterfaces) refuse(vpc string, groups []string) error {
 		WithNext("remove it, or move it elsewhere, then start the same delete again: it goes on from here")
 }
 
-// untag takes from the subnets of an existing VPC what the environment has given them.
-func untag(ctx context.Context, api vpc.TagAPI, written string, section *environment.Removal) error {
-	tagged := vpc.ReadTagged(written)
+// subnetAPI is what takes tags from subnets that nobody else needs tagged.
+type subnetAPI interface {
+	vpc.TagAPI
+	vpc.GroupAPI
+}
+
+// untag takes from the subnets of an existing VPC what the environment has given them, unless another
+// environment is there too.
+func untag(ctx context.Context, api subnetAPI, stacks describer, s environment.State, section *environment.Removal) error {
+	tagged := vpc.ReadTagged(s.Survey.TaggedSubnets)
 	if len(tagged) == 0 {
+		return nil
+	}
+	// A request to delete need not name the VPC; the stack that tells of the tags does.
+	live, _, err := stacks.Describe(ctx, s.Names.NetworkStack)
+	if err != nil {
+		return err
+	}
+	id := live.Parameters["VpcId"]
+	others, err := vpc.Neighbours(ctx, api, id, s.Names.Environment)
+	if err != nil {
+		return err
+	}
+	if len(others) > 0 {
+		why := "in VPC " + id + " there is also " + strings.Join(others, ", ") + ", whose load balancers may be placed by it"
+		for _, id := range slices.Sorted(maps.Keys(tagged)) {
+			section.Kept = append(section.Kept, environment.Leftover{What: "tag " + tagged[id] + " of " + id, Why: why})
+		}
 		return nil
 	}
 	if err := vpc.Untag(ctx, api, tagged); err != nil {

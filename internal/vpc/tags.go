@@ -12,6 +12,7 @@ import (
 
 	"github.com/harmonix-eks/environment-provider/internal/account"
 	"github.com/harmonix-eks/environment-provider/internal/awsfault"
+	"github.com/harmonix-eks/environment-provider/internal/environment"
 )
 
 // The tags by which the AWS Load Balancer Controller finds the subnets for load balancers that face the
@@ -64,6 +65,33 @@ func Untag(ctx context.Context, api TagAPI, tagged map[string]string) error {
 		}
 	}
 	return nil
+}
+
+// GroupAPI is what lists security groups.
+type GroupAPI interface {
+	DescribeSecurityGroups(ctx context.Context, in *ec2.DescribeSecurityGroupsInput, opts ...func(*ec2.Options)) (*ec2.DescribeSecurityGroupsOutput, error)
+}
+
+// Neighbours are the environments besides the named one that are in the VPC too, known by their security
+// groups. Their load balancers may have come to rely on tags which this one has given.
+func Neighbours(ctx context.Context, api GroupAPI, vpc, name string) ([]string, error) {
+	input := &ec2.DescribeSecurityGroupsInput{Filters: []types.Filter{
+		{Name: aws.String("vpc-id"), Values: []string{vpc}}, {Name: aws.String("tag-key"), Values: []string{environment.Tag}},
+	}}
+	var others []string
+	for page := ec2.NewDescribeSecurityGroupsPaginator(api, input); page.HasMorePages(); {
+		out, err := page.NextPage(ctx)
+		if err != nil {
+			return nil, account.Classify(err, "list the security groups of VPC %s", vpc)
+		}
+		for _, g := range out.SecurityGroups {
+			if of := TagsOf(g.Tags)[environment.Tag]; of != "" && of != name && aws.ToString(g.VpcId) == vpc {
+				others = append(others, of)
+			}
+		}
+	}
+	slices.Sort(others)
+	return slices.Compact(others), nil
 }
 
 // WriteTagged writes down which subnets were given which tag, to be read by [ReadTagged].

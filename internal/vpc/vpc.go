@@ -82,9 +82,9 @@ func (e Endpoint) serves(s Subnet) bool {
 
 // Existing returns the VPC's endpoint for the service that answers to the service's usual name, made
 // by anyone but the environment of that name.
-func (v VPC) Existing(service, environment string) (Endpoint, bool) {
+func (v VPC) Existing(service, name string) (Endpoint, bool) {
 	for _, e := range v.Endpoints {
-		if e.Service == service && e.PrivateDNS && e.Tags[environmentTag] != environment {
+		if e.Service == service && e.PrivateDNS && e.Tags[environment.Tag] != name {
 			return e, true
 		}
 	}
@@ -99,9 +99,6 @@ func (v VPC) ToMake(r environment.Request) []string {
 		return theirs
 	})
 }
-
-// environmentTag marks what an environment's stacks made.
-const environmentTag = "eks-environment"
 
 // zoneID is the id of an availability zone; the ids of local and wavelength zones have more parts.
 var zoneID = regexp.MustCompile(`^[a-z]+[0-9]+-az[0-9]+$`)

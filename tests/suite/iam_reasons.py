@@ -74,7 +74,7 @@ STATEMENTS = {
     "RemoveGroupsOfClusters": "the group that EKS makes for a cluster sometimes survives it",
     "RemoveGroupsOfServices": "those that the controller in EKS' control plane makes for Services; their tag's key has the cluster's name in it, "
     "which a condition cannot ask for. The code asks for it; a group of a stack is out of reach",
-    "RemoveClassicLoadBalancers": "those that the same controller has left behind",
+    "RemoveLoadBalancersOfServices": "those that the same controller has left behind",
     "LookForWaysOfOthers": "AWS deletes no VPC that others lead into or out of; a delete says so before it begins",
     "LookAtHoldOnRoles": "IAM deletes no role with policies that its stack does not know, or that is in an instance profile; a delete says so before it begins",
     "LookAtIssuers": "whether somebody has made an OIDC provider for the cluster that outlives it",
