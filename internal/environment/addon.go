@@ -41,8 +41,11 @@ type LoadBalancer struct {
 // Verification is the section of the Verify stage: what was looked at, and what was found.
 type Verification struct {
 	Progress
-	Nodes    []NodeResult `json:"nodes"`
-	Findings []Finding    `json:"findings"`
+	// Nodes are at most [MaxListed], those first that are not ready.
+	Nodes []NodeResult `json:"nodes"`
+	// MoreNodes is how many there are besides.
+	MoreNodes int       `json:"moreNodes,omitempty"`
+	Findings  []Finding `json:"findings"`
 }
 
 // NodeResult is a node as the API server knows it.

@@ -1,5 +1,10 @@
 package environment
 
+import (
+	"fmt"
+	"slices"
+)
+
 // Deletion is the request that removes what r has made: what a deletion reads of a request, and what
 // every request must have. It is written down in the provider stack, so it is as small as can be, and
 // the same whoever may reach the API: a deletion goes by the kubectl function.
@@ -73,6 +78,33 @@ type Removal struct {
 	// Orphaned is what stays although it should not.
 	Orphaned []Leftover `json:"orphaned"`
 }
+
+// MaxListed bounds the lists of a section that have a line for each object of a cluster: the state document
+// has 256 KiB (aws-traps.md, row 3.3).
+const MaxListed = 200
+
+// Bound cuts the section's lists to [MaxListed] lines; one more line says how many are left out.
+func (r *Removal) Bound() {
+	r.Removed, r.Kept, r.Orphaned = Listed(r.Removed), listed(r.Kept), listed(r.Orphaned)
+}
+
+// Listed is a list for a section: cut to [MaxListed] lines, and one that says how many are left out.
+func Listed(list []string) []string {
+	if len(list) <= MaxListed {
+		return list
+	}
+	return append(slices.Clone(list[:MaxListed]), more(len(list)))
+}
+
+func listed(list []Leftover) []Leftover {
+	if len(list) <= MaxListed {
+		return list
+	}
+	// What is left out has reasons like those that are shown.
+	return append(slices.Clone(list[:MaxListed]), Leftover{What: more(len(list)), Why: "for reasons like " + list[0].What})
+}
+
+func more(all int) string { return fmt.Sprintf("%d more", all-MaxListed) }
 
 func (r *Removal) progress() *Progress { return &r.Progress }
 

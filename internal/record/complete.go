@@ -24,6 +24,8 @@ type Result struct {
 	Outputs map[string]string `json:"outputs"`
 	// Nodes are the cluster's nodes as they were at the end.
 	Nodes []environment.NodeResult `json:"nodes"`
+	// MoreNodes is how many there are besides, when Nodes would be too long.
+	MoreNodes int `json:"moreNodes,omitempty"`
 	// Findings are what was noticed that stopped nothing.
 	Findings []environment.Finding `json:"findings"`
 	// Cost is what the environment costs in a month, by list prices.
@@ -109,6 +111,7 @@ func resultOf(s environment.State, now time.Time) *Result {
 		Network:    NetworkResult{VPCID: s.Network.VPCID},
 		Outputs:    s.Provider.Outputs,
 		Nodes:      s.Verification.Nodes,
+		MoreNodes:  s.Verification.MoreNodes,
 		Findings:   findings(s),
 		Cost:       cost.Of(s),
 		ConsoleURL: s.Execution.ConsoleURL(),

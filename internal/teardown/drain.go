@@ -69,7 +69,7 @@ func (d *Drain) Run(ctx context.Context, in stage.Input) (*environment.Drain, er
 	if err != nil {
 		return nil, err
 	}
-	section := &environment.Drain{Removal: *s.section(), Reached: reach == "", Volumes: inside.volumes}
+	section := &environment.Drain{Removal: *s.section(), Reached: reach == "", Volumes: inside.volumes[:min(len(inside.volumes), maxVolumes)]}
 	section.Kept = append(section.Kept, inside.kept...)
 	section.Removed = append(section.Removed, inside.gone()...)
 	if len(section.Removed) > 0 {
@@ -87,8 +87,13 @@ func (d *Drain) Run(ctx context.Context, in stage.Input) (*environment.Drain, er
 			Why:  "was deleted without a look into it, because " + reach + ": what its controllers have made without the cluster's tags may be left",
 		})
 	}
+	section.Bound()
 	return section, nil
 }
+
+// maxVolumes bounds the volumes that a later state may delete; those beyond are reported. They have a name and
+// an id each, and the state document 256 KiB (aws-traps.md, row 3.3).
+const maxVolumes = 1000
 
 // drainerOf drains the environment's cluster through its kubectl function.
 func drainerOf(cfg aws.Config, n environment.Names, survey *environment.Survey) *drainer {

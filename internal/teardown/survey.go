@@ -65,17 +65,14 @@ func (s *Survey) Run(ctx context.Context, in stage.Input) (*environment.Survey, 
 	}
 	survey.Protected = append(survey.Protected, balancers...)
 	survey.Objects = objects(ctx, t.Config, in.State.Names, survey)
-	survey.Leftovers, err = found(ctx, outside.all())
+	leftovers, err := found(ctx, outside.all())
+	survey.Leftovers = environment.Listed(leftovers)
 	return survey, err
 }
 
-const (
-	// lookPatience is for how long the cluster may take to tell of its objects. One that does not answer
-	// is Drain's to wait for.
-	lookPatience = 15 * time.Second
-	// maxObjects bounds the section: the state document has 256 KiB (aws-traps.md, row 3.3).
-	maxObjects = 1000
-)
+// lookPatience is for how long the cluster may take to tell of its objects. One that does not answer is
+// Drain's to wait for.
+const lookPatience = 15 * time.Second
 
 // objects names what there is in the cluster of what [Drain] deletes, nothing where that cannot be seen:
 // it is for the result only.
@@ -89,5 +86,5 @@ func objects(ctx context.Context, cfg aws.Config, n environment.Names, survey *e
 	if err != nil {
 		return nil
 	}
-	return found[:min(len(found), maxObjects)]
+	return environment.Listed(found)
 }

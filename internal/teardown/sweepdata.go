@@ -70,6 +70,7 @@ func (s *SweepData) Run(ctx context.Context, in stage.Input) (*environment.Remov
 	}
 	orphan, err := strayProvider(ctx, iam.NewFromConfig(t.Config), in.State.Survey.OIDCProviderARN)
 	section.Orphaned = append(section.Orphaned, orphan...)
+	section.Bound()
 	return section, err
 }
 

@@ -78,7 +78,9 @@ func (s *SweepNetwork) Run(ctx context.Context, in stage.Input) (*environment.Re
 		return nil, err
 	}
 	section.Orphaned = append(append(section.Orphaned, unclaimed...), targets...)
-	return section, untag(ctx, ec2.NewFromConfig(t.Config), t.Stacks, in.State, section)
+	err = untag(ctx, ec2.NewFromConfig(t.Config), t.Stacks, in.State, section)
+	section.Bound()
+	return section, err
 }
 
 // wait answers [fault.InProgress] as long as AWS can be expected to take something away.

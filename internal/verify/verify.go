@@ -6,6 +6,7 @@ package verify
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/harmonix-eks/environment-provider/internal/environment"
 	"github.com/harmonix-eks/environment-provider/internal/fault"
@@ -128,7 +129,7 @@ func nodes(ctx context.Context, c cluster, s environment.State, v *environment.V
 	if err != nil {
 		return err
 	}
-	ready := 0
+	var sick, well []environment.NodeResult
 	for _, item := range items {
 		n, err := client.Decode[node](item)
 		if err != nil {
@@ -138,16 +139,21 @@ func nodes(ctx context.Context, c cluster, s environment.State, v *environment.V
 			continue
 		}
 		result := environment.NodeResult{Name: n.Metadata.Name, Version: n.Status.NodeInfo.KubeletVersion, Ready: n.ready()}
-		v.Nodes = append(v.Nodes, result)
 		if result.Ready {
-			ready++
-		} else if sick := len(v.Nodes) - ready; sick <= namedNodes {
+			well = append(well, result)
+			continue
+		}
+		if sick = append(sick, result); len(sick) <= namedNodes {
 			find(v, "NodeNotReady", "describe the node and look at its conditions", "node %s is not ready", result.Name)
 		}
 	}
-	if more := len(v.Nodes) - ready - namedNodes; more > 0 {
+	ready := len(well)
+	if more := len(sick) - namedNodes; more > 0 {
 		find(v, "NodeNotReady", "look at the result's nodes", "%d more nodes are not ready", more)
 	}
+	all := slices.Concat(sick, well)
+	v.Nodes = append(v.Nodes, all[:min(len(all), environment.MaxListed)]...)
+	v.MoreNodes = len(all) - len(v.Nodes)
 	if want := s.Request.NodeGroupMinSize; ready < want {
 		find(v, "TooFewNodes", "look at the health issues of the node group in the EKS console", "%d of at least %d nodes are ready", ready, want)
 	}

@@ -260,6 +260,23 @@ func TestLookAtTooMuch(t *testing.T) {
 	}
 }
 
+// On Fargate every pod is a node: thousands must not fill the state document (aws-traps.md, row 3.3), and the
+// ones that are not ready are those to look at.
+func TestNodesAreCut(t *testing.T) {
+	all := []string{}
+	for i := range 3000 {
+		all = append(all, nodeText(fmt.Sprint("n-", i), "True"))
+	}
+	all = append(all, nodeText("sick", "False"))
+	v, err := look(t.Context(), healthy(map[string]string{"nodes default": "[" + strings.Join(all, ",") + "]"}), input(environment.NodeTypeFargate, 0), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(v.Nodes) != 200 || v.MoreNodes != 2801 || v.Nodes[0].Name != "sick" {
+		t.Errorf("%d nodes and %d more, the first is %s", len(v.Nodes), v.MoreNodes, v.Nodes[0].Name)
+	}
+}
+
 // A thousand nodes that are not ready must not fill the state document (aws-traps.md, row 3.3).
 func TestFewNodesAreNamed(t *testing.T) {
 	var all []string
