@@ -26,7 +26,7 @@ func keyActions() []statement {
 		Actions: []string{
 			"kms:PutKeyPolicy", "kms:DisableKeyRotation", "kms:EnableKey", "kms:DisableKey",
 			"kms:UpdateKeyDescription", "kms:ScheduleKeyDeletion", "kms:TagResource", "kms:UntagResource",
-			"kms:CreateAlias", "kms:UpdateAlias", "kms:DeleteAlias", // these three want the key and the alias
+			"kms:UpdateAlias", "kms:DeleteAlias", // these want the key and the alias, as CreateAlias does
 		},
 		Resources: []string{keysARN},
 		Condition: tagged(),
@@ -42,9 +42,10 @@ func keyActions() []statement {
 		ID: "ReadKeys",
 		Actions: []string{
 			"kms:DescribeKey", "kms:GetKeyPolicy", "kms:GetKeyRotationStatus", "kms:ListResourceTags",
-			// Called in the moment in which a key comes into being, when KMS may not know its tags yet:
+			// Called in the moment in which a key comes into being, when KMS may not know its tags yet, which
+			// takes it up to five minutes:
 			// https://docs.aws.amazon.com/kms/latest/developerguide/tag-authorization.html
-			"kms:EnableKeyRotation",
+			"kms:EnableKeyRotation", "kms:CreateAlias",
 		},
 		Resources: []string{keysARN},
 	}, {
@@ -53,21 +54,25 @@ func keyActions() []statement {
 		Resources: []string{"*"}, // has no resource-level permissions
 	}, {
 		ID: "UseKeys",
-		// DynamoDB encrypts, and makes its grant, with the permissions of whoever makes the table.
+		// DynamoDB encrypts, and makes its grant, with the permissions of whoever makes the table: seconds after
+		// the key, so that its tags cannot be asked for.
 		Actions: []string{
 			"kms:CreateGrant", "kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*",
 		},
 		Resources: []string{keysARN},
-		Condition: map[string]map[string]any{
-			"StringLike": {"kms:ViaService": "dynamodb.*.amazonaws.com"},
-			"Null":       tagged()["Null"],
-		},
+		Condition: map[string]map[string]any{"StringLike": {"kms:ViaService": "dynamodb.*.amazonaws.com"}},
 	}, {
 		ID: "GrantSecretsKey",
 		// EKS makes its grant on the secrets key with the permissions of whoever makes the cluster.
 		Actions:   []string{"kms:CreateGrant"},
 		Resources: []string{keysARN},
 		Condition: tagged(),
+	}, {
+		ID: "GrantNewSecretsKey",
+		// The same where KMS does not know the key's tags yet.
+		Actions:   []string{"kms:CreateGrant"},
+		Resources: []string{keysARN},
+		Condition: map[string]map[string]any{"Bool": {"kms:GrantIsForAWSResource": "true"}},
 	}}
 }
 
@@ -77,6 +82,9 @@ func encryptionKey(t *template, id, alias, description string, policy awscdk.Cfn
 		Description:         &description,
 		EnableKeyRotation:   jsii.Bool(true),
 		PendingWindowInDays: jsii.Number(8), // as in Harmonix
+		// KMS makes no key whose maker could not change its policy, and may not know the tags by which the
+		// service role is allowed to. The account's root can change it.
+		BypassPolicyLockoutSafetyCheck: jsii.Bool(true),
 		KeyPolicy: document(statement{
 			ID:        "Account",
 			AWS:       sub("arn:${AWS::Partition}:iam::${AWS::AccountId}:root"),

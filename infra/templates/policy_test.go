@@ -326,7 +326,8 @@ func TestKubectlRoleReadsCharts(t *testing.T) {
 func TestServiceRoleChangesOnlyWhatIsTagged(t *testing.T) {
 	free := []string{
 		"iam:GetRole", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies", "iam:ListRolePolicies", "iam:ListRoleTags",
-		"kms:DescribeKey", "kms:EnableKeyRotation", "kms:GetKeyPolicy", "kms:GetKeyRotationStatus", "kms:ListAliases", "kms:ListResourceTags",
+		"kms:CreateAlias", "kms:CreateGrant", "kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey", "kms:EnableKeyRotation", "kms:Encrypt",
+		"kms:GenerateDataKey*", "kms:GetKeyPolicy", "kms:GetKeyRotationStatus", "kms:ListAliases", "kms:ListResourceTags", "kms:ReEncrypt*",
 	}
 	var got []string
 	for _, s := range service(t) {

@@ -31,6 +31,11 @@ func (r Request) Warnings() []Finding {
 			"the role has the path /%s: the access entry takes it, the ConfigMap aws-auth knows roles only without their path", m[2]).
 			WithNext("nothing, unless the role is to be found in aws-auth as well"))
 	}
+	if _, without := r.BalancerTags(); len(without) > 0 {
+		all = append(all, finding.Warningf("TagNotOnLoadBalancers", "/tags",
+			"load balancers of the cluster's applications do not get the tag %s, which the chart of their controller cannot pass on", strings.Join(without, ", ")).
+			WithNext("use no equals sign or comma in a key, and no colon before a space or at the end of a value, if load balancers are to have it"))
+	}
 	return append(all, r.nodeWarnings()...)
 }
 

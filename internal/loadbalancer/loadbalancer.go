@@ -5,7 +5,7 @@ package loadbalancer
 import (
 	"cmp"
 	"context"
-	"strings"
+	"maps"
 
 	"github.com/harmonix-eks/environment-provider/internal/environment"
 	"github.com/harmonix-eks/environment-provider/internal/fault"
@@ -117,14 +117,11 @@ func ServiceAccount(roleARN string) client.Object {
 }
 
 // defaultTags are the tags of load balancers and their groups: the request's, and the environment's.
-// The controller takes them as key=value, and makes its own under k8s.aws.
 func defaultTags(s environment.State) map[string]string {
-	tags := map[string]string{environment.Tag: s.Names.Environment}
-	for key, value := range s.Request.Tags {
-		if _, own := tags[key]; !own && !strings.ContainsAny(key, "=,") && !strings.Contains(key, "k8s.aws/") {
-			tags[key] = value
-		}
-	}
+	tags := map[string]string{}
+	sent, _ := s.Request.BalancerTags()
+	maps.Copy(tags, sent)
+	tags[environment.Tag] = s.Names.Environment
 	return tags
 }
 
@@ -141,6 +138,9 @@ func Chart(s environment.State, fallback environment.ChartSource) client.Chart {
 		"image":          image(s.Request),
 		// What the controller makes is in no stack, so the stacks' tags do not reach it.
 		"defaultTags": defaultTags(s),
+		// With another certificate at each upgrade, the API server would trust the new one while pods still
+		// show the old one: for a minute no Service or Ingress could be written.
+		"keepTLSSecret": true,
 	}
 	if tolerations := s.Request.Tolerations(); len(tolerations) > 0 {
 		values["tolerations"] = tolerations

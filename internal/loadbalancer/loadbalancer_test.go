@@ -100,6 +100,7 @@ func TestChart(t *testing.T) {
 			"clusterName": "opa-dev-cluster", "region": "eu-west-1", "vpcId": "vpc-1",
 			"serviceAccount": map[string]any{"create": false, "name": "aws-load-balancer-controller"},
 			"defaultTags":    map[string]string{"eks-environment": "opa-dev"},
+			"keepTLSSecret":  true,
 			"image":          map[string]any{"repository": "602401143452.dkr.ecr.eu-west-1.amazonaws.com/amazon/aws-load-balancer-controller"},
 		}
 		for name, value := range more {

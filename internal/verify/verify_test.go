@@ -169,7 +169,7 @@ func TestLook(t *testing.T) {
 		"Nodes": {
 			"one is not ready, and so there are too few; one without the condition is not ready", environment.NodeTypeManaged, 3,
 			healthy(map[string]string{"nodes default": "[" + nodeText("n-1", "True") + "," + nodeText("n-2", "Unknown") + `,{"metadata":{"name":"n-3"}}]`}),
-			[]environment.NodeResult{{Name: "n-1", Version: "v1.36.0", Ready: true}, {Name: "n-2", Version: "v1.36.0"}, {Name: "n-3"}},
+			[]environment.NodeResult{{Name: "n-2", Version: "v1.36.0"}, {Name: "n-3"}, {Name: "n-1", Version: "v1.36.0", Ready: true}},
 			[]string{"NodeNotReady: node n-2 is not ready", "NodeNotReady: node n-3 is not ready", "TooFewNodes: 1 of at least 3 nodes are ready"},
 		},
 		"Deployments": {

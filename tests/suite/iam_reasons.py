@@ -123,6 +123,7 @@ STATEMENTS = {
     "Keys": "changes only of keys that are marked as an environment's",
     "UseKeys": "DynamoDB and EKS encrypt with the permissions of whoever makes table and cluster",
     "GrantSecretsKey": "EKS makes its grant with the permissions of whoever makes the cluster",
+    "GrantNewSecretsKey": "the same, as long as KMS does not know the tags of a new key: for grants that a service asks for",
     "AuditTable": "the audit table",
     "ServiceRole/Cluster": "the control plane and its access entries",
     "OIDCProvider": "the cluster's identity provider, for service accounts",
