@@ -72,9 +72,10 @@ func (d *DeleteStack) Run(ctx context.Context, in StackInput) (*environment.Remo
 		removal.RoleARN = in.State.Bootstrap.ServiceRoleARN
 	}
 	section := empty()
-	section.Change, err = t.Stacks.Delete(ctx, removal)
 	if name == in.State.Names.IdentityStack {
-		err = cmp.Or(err, retireSecrets(ctx, t.Stacks, kms.NewFromConfig(t.Config), in.State, err == nil))
+		section.Change, err = deleteIdentity(ctx, t, kms.NewFromConfig(t.Config), in.State, removal)
+	} else {
+		section.Change, err = t.Stacks.Delete(ctx, removal)
 	}
 	if err != nil {
 		return nil, err
@@ -83,6 +84,15 @@ func (d *DeleteStack) Run(ctx context.Context, in StackInput) (*environment.Remo
 		section.Removed = []string{fmt.Sprintf("stack %s", name)}
 	}
 	return section, nil
+}
+
+// deleteIdentity deletes the stack of identities, and with it the key that the stack keeps.
+func deleteIdentity(ctx context.Context, t *target.Target, keys keyAPI, s environment.State, removal stack.Removal) (environment.Change, error) {
+	if err := decide(ctx, keys, s); err != nil {
+		return "", err
+	}
+	change, err := t.Stacks.Delete(ctx, removal)
+	return change, cmp.Or(err, retireSecrets(ctx, t.Stacks, keys, s, err == nil))
 }
 
 // retireSecrets schedules the deletion of the key that the stack of identities keeps, as soon as that

@@ -9,9 +9,11 @@ import (
 	cfn "github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
+	"github.com/aws/smithy-go"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/harmonix-eks/environment-provider/internal/environment"
+	"github.com/harmonix-eks/environment-provider/internal/fault"
 	"github.com/harmonix-eks/environment-provider/internal/stack"
 )
 
@@ -19,6 +21,49 @@ import (
 type keys struct {
 	state     types.KeyState
 	scheduled []string
+	// tagged are the keys that were given a tag, and refusal is the error of whoever may not.
+	tagged  []string
+	refusal error
+}
+
+func (k *keys) TagResource(_ context.Context, in *kms.TagResourceInput, _ ...func(*kms.Options)) (*kms.TagResourceOutput, error) {
+	if k.refusal != nil {
+		return nil, k.refusal
+	}
+	for _, t := range in.Tags {
+		k.tagged = append(k.tagged, *in.KeyId+" "+*t.TagKey+"="+*t.TagValue)
+	}
+	return &kms.TagResourceOutput{}, nil
+}
+
+// A removal that is broken off when the stack is gone has not said what is to become of the key otherwise.
+func TestDecide(t *testing.T) {
+	cases := map[string]struct {
+		reason  string
+		secrets string
+		retain  []string
+		api     *keys
+		want    []string
+		code    fault.Code
+	}{
+		"Goes":       {reason: "with the cluster", secrets: "secrets", api: &keys{}, want: []string{"secrets eks-environment-removal=delete"}},
+		"Stays":      {reason: "the next removal must not delete it", secrets: "secrets", retain: []string{"keys"}, api: &keys{}, want: []string{"secrets eks-environment-removal=keep"}},
+		"Scheduled":  {reason: "KMS tags no key that is on its way", secrets: "secrets", api: &keys{state: types.KeyStatePendingDeletion}},
+		"Never made": {reason: "there is no key", api: &keys{}},
+		"Forbidden":  {reason: "an environment role of an earlier version is no reason to stop", secrets: "secrets", api: &keys{refusal: &smithy.GenericAPIError{Code: "AccessDeniedException"}}},
+		"Throttled":  {reason: "it is tried again", secrets: "secrets", api: &keys{refusal: &smithy.GenericAPIError{Code: "ThrottlingException"}}, code: fault.Throttled},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			state := environment.State{Request: environment.Request{Retain: tc.retain}, Survey: &environment.Survey{SecretsKeyARN: tc.secrets}}
+			if err := decide(t.Context(), tc.api, state); fault.CodeOf(err) != tc.code {
+				t.Fatalf("%s: %v", tc.reason, err)
+			}
+			if diff := cmp.Diff(tc.want, tc.api.tagged); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", tc.reason, diff)
+			}
+		})
+	}
 }
 
 func (k *keys) DescribeKey(context.Context, *kms.DescribeKeyInput, ...func(*kms.Options)) (*kms.DescribeKeyOutput, error) {

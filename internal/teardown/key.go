@@ -15,12 +15,50 @@ import (
 	"github.com/harmonix-eks/environment-provider/internal/account"
 	"github.com/harmonix-eks/environment-provider/internal/awsfault"
 	"github.com/harmonix-eks/environment-provider/internal/environment"
+	"github.com/harmonix-eks/environment-provider/internal/fault"
 )
 
 // keyAPI is what the package needs of KMS.
 type keyAPI interface {
 	DescribeKey(context.Context, *kms.DescribeKeyInput, ...func(*kms.Options)) (*kms.DescribeKeyOutput, error)
 	ScheduleKeyDeletion(context.Context, *kms.ScheduleKeyDeletionInput, ...func(*kms.Options)) (*kms.ScheduleKeyDeletionOutput, error)
+	TagResource(context.Context, *kms.TagResourceInput, ...func(*kms.Options)) (*kms.TagResourceOutput, error)
+}
+
+// fateTag says on the key of the secrets what the last removal was to do with it, since that key outlives the
+// stack which tells of it: a removal that goes on from a broken one knows by it.
+const (
+	fateTag  = "eks-environment-removal"
+	fateGo   = "delete"
+	fateStay = "keep"
+)
+
+// decide writes down the fate of the key of the secrets, while its stack is there. Who may not write it, with an
+// environment role of an earlier version, has a key reported that could go.
+func decide(ctx context.Context, api keyAPI, s environment.State) error {
+	arn := s.Survey.SecretsKeyARN
+	if arn == "" {
+		return nil
+	}
+	out, err := api.DescribeKey(ctx, &kms.DescribeKeyInput{KeyId: &arn})
+	if awsfault.Gone(err) {
+		return nil
+	}
+	if err != nil {
+		return account.Classify(err, "describe key %s", arn)
+	}
+	if out.KeyMetadata.KeyState == types.KeyStatePendingDeletion {
+		return nil
+	}
+	fate := fateGo
+	if s.Request.Retains(environment.RetainKeys) {
+		fate = fateStay
+	}
+	_, err = api.TagResource(ctx, &kms.TagResourceInput{KeyId: &arn, Tags: []types.Tag{{TagKey: aws.String(fateTag), TagValue: &fate}}})
+	if err == nil || awsfault.CodeOf(err) == fault.AccessDenied {
+		return nil
+	}
+	return account.Classify(err, "tag key %s", arn)
 }
 
 // pendingDays is for how long a key can still be brought back, the same as in the Identity template.
@@ -70,10 +108,9 @@ type tagAPI interface {
 }
 
 // earlierKeys are the environment's keys by its tag, without those that this removal knows of. Those of a
-// removal that was broken off are told of by no stack any more. Which of them are to stay is known to
-// whoever has had them kept: none is touched.
-func earlierKeys(ctx context.Context, found tagAPI, api keyAPI, n environment.Names, known []string) ([]environment.Leftover, error) {
-	var kept []environment.Leftover
+// removal that was broken off are told of by no stack any more: doomed are those that it was to delete. Which of
+// the others are to stay is known to whoever has had them kept: none is touched.
+func earlierKeys(ctx context.Context, found tagAPI, api keyAPI, n environment.Names, known []string) (kept []environment.Leftover, doomed []string, err error) {
 	input := &tagging.GetResourcesInput{
 		ResourceTypeFilters: []string{"kms:key"},
 		TagFilters:          []tags.TagFilter{{Key: aws.String(environment.Tag), Values: []string{n.Environment}}},
@@ -81,7 +118,7 @@ func earlierKeys(ctx context.Context, found tagAPI, api keyAPI, n environment.Na
 	for page := tagging.NewGetResourcesPaginator(found, input); page.HasMorePages(); {
 		out, err := page.NextPage(ctx)
 		if err != nil {
-			return nil, account.Classify(err, "look for keys with the tag %s of %s", environment.Tag, n.Environment)
+			return nil, nil, account.Classify(err, "look for keys with the tag %s of %s", environment.Tag, n.Environment)
 		}
 		for _, r := range out.ResourceTagMappingList {
 			arn := aws.ToString(r.ResourceARN)
@@ -92,14 +129,16 @@ func earlierKeys(ctx context.Context, found tagAPI, api keyAPI, n environment.Na
 			switch {
 			case awsfault.Gone(err):
 			case err != nil:
-				return nil, account.Classify(err, "describe key %s", arn)
+				return nil, nil, account.Classify(err, "describe key %s", arn)
 			case key.KeyMetadata.KeyState == types.KeyStatePendingDeletion:
 				kept = append(kept, pending(arn, key.KeyMetadata.DeletionDate))
+			case slices.ContainsFunc(r.Tags, func(t tags.Tag) bool { return aws.ToString(t.Key) == fateTag && aws.ToString(t.Value) == fateGo }):
+				doomed = append(doomed, arn)
 			default:
 				kept = append(kept, environment.Leftover{What: keyText(arn), Why: "an earlier removal was to keep it, or was broken off, and no stack has it; " +
 					"if nothing is left that it encrypts: aws kms schedule-key-deletion --key-id " + arn})
 			}
 		}
 	}
-	return kept, nil
+	return kept, doomed, nil
 }

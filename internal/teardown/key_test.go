@@ -24,6 +24,7 @@ type tagged struct {
 	keyAPI
 	arns   []string
 	states map[string]types.KeyState
+	fates  map[string]string
 	err    error
 }
 
@@ -35,7 +36,11 @@ func (k tagged) GetResources(_ context.Context, in *tagging.GetResourcesInput, _
 	at := slices.Index(k.arns, aws.ToString(in.PaginationToken))
 	out := &tagging.GetResourcesOutput{}
 	if at+1 < len(k.arns) {
-		out.ResourceTagMappingList = []tags.ResourceTagMapping{{ResourceARN: &k.arns[at+1]}}
+		mapping := tags.ResourceTagMapping{ResourceARN: &k.arns[at+1]}
+		if fate := k.fates[k.arns[at+1]]; fate != "" {
+			mapping.Tags = []tags.Tag{{Key: aws.String("eks-environment-removal"), Value: &fate}}
+		}
+		out.ResourceTagMappingList = []tags.ResourceTagMapping{mapping}
 		out.PaginationToken = &k.arns[at+1]
 	}
 	return out, k.err
@@ -53,22 +58,26 @@ func (k tagged) DescribeKey(_ context.Context, in *kms.DescribeKeyInput, _ ...fu
 // A removal that goes on from one that was broken off finds no stack that tells of the keys.
 func TestEarlierKeys(t *testing.T) {
 	api := tagged{
-		arns:   []string{"known", "pending", "gone", "kept"},
-		states: map[string]types.KeyState{"known": "PendingDeletion", "pending": "PendingDeletion", "kept": "Enabled"},
+		arns:   []string{"known", "pending", "gone", "kept", "doomed"},
+		states: map[string]types.KeyState{"known": "PendingDeletion", "pending": "PendingDeletion", "kept": "Enabled", "doomed": "Enabled"},
+		fates:  map[string]string{"pending": "delete", "kept": "keep", "doomed": "delete"},
 	}
-	got, err := earlierKeys(t.Context(), api, api, names, []string{"known"})
+	got, doomed, err := earlierKeys(t.Context(), api, api, names, []string{"known"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if len(got) != 2 || got[1].What != "KMS key kept" || !strings.Contains(got[1].Why, "aws kms schedule-key-deletion --key-id kept") {
 		t.Fatalf("got %v", got)
 	}
+	if diff := cmp.Diff([]string{"doomed"}, doomed); diff != "" {
+		t.Errorf("keys that a broken removal was to delete (-want +got):\n%s", diff)
+	}
 	want := environment.Leftover{What: "KMS key pending", Why: "KMS deletes it on 2026-11-30; until then its deletion can be cancelled"}
 	if diff := cmp.Diff(want, got[0]); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	api.err = &smithy.GenericAPIError{Code: "AccessDeniedException"}
-	if _, err := earlierKeys(t.Context(), api, api, names, nil); fault.CodeOf(err) != fault.AccessDenied {
+	if _, _, err := earlierKeys(t.Context(), api, api, names, nil); fault.CodeOf(err) != fault.AccessDenied {
 		t.Errorf("what cannot be seen is not none: %v", err)
 	}
 }

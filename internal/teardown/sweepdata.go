@@ -56,11 +56,11 @@ func (s *SweepData) Run(ctx context.Context, in stage.Input) (*environment.Remov
 		return nil, err
 	}
 	kept, rest := keptKeys(r, in.State.Survey)
-	keys, changed, err := retire(ctx, kms.NewFromConfig(t.Config), rest)
+	earlier, doomed, err := earlierKeys(ctx, tagging.NewFromConfig(t.Config), kms.NewFromConfig(t.Config), in.State.Names, in.State.Survey.KeyARNs)
 	if err != nil {
 		return nil, err
 	}
-	earlier, err := earlierKeys(ctx, tagging.NewFromConfig(t.Config), kms.NewFromConfig(t.Config), in.State.Names, in.State.Survey.KeyARNs)
+	keys, changed, err := retire(ctx, kms.NewFromConfig(t.Config), append(rest, doomed...))
 	if err != nil {
 		return nil, err
 	}

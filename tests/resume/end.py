@@ -17,6 +17,7 @@ _UNSTEADY = frozenset(
         # What is remembered of what has been.
         "cloudformation._stack_events",
         "cloudformation._change_sets",
+        "ssm._parameter_history",
         # MiniStack keeps the tags of what is gone; nothing can be read by them.
         "ec2._tags",
     }
@@ -28,6 +29,8 @@ _COUNTERS = frozenset(
         "endpoints.kubernetes.io/last-change-trigger-time", "pod-template-hash",
         # A pod is told its place when it is bound, if its node knows it by then.
         "topology.kubernetes.io/region", "topology.kubernetes.io/zone",
+        # MiniStack notes it of functions that were made, and of others that were updated.
+        "architectures_declared",
     }
 )  # fmt: skip
 """Members that count or date changes, name an object's incarnation, or are there by chance."""
@@ -109,7 +112,7 @@ def _gone(store: str, value: Any) -> bool:
 def _steady(place: Place, value: Any) -> Any:
     if isinstance(value, dict):
         members = {_masked(place, k): _steady(place, v) for k, v in value.items() if k not in _COUNTERS and not (k == "Version" and isinstance(v, int))}
-        return {k: v for k, v in members.items() if v not in (None, {})}
+        return {k: v for k, v in members.items() if v not in (None, {}, "")}
     if isinstance(value, list):
         return sorted((_steady(place, v) for v in value), key=lambda v: json.dumps(v, sort_keys=True))
     if isinstance(value, str):
