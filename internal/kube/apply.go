@@ -26,6 +26,8 @@ const (
 	clientSideManager = "kubectl-client-side-apply"
 	// migrateAttempts bounds the race with other writers of an object's managed fields.
 	migrateAttempts = 5
+	// dryRuns bounds the race with other writers of an object.
+	dryRuns = 5
 	// establishPatience bounds the wait for a new kind to be served.
 	establishPatience = 15 * time.Second
 )
@@ -66,7 +68,8 @@ func (c *Client) Apply(ctx context.Context, object *unstructured.Unstructured, o
 	case same:
 		return Unchanged, nil
 	case unsure:
-		if c.rehearse(ctx, t, live, options) {
+		var idle bool
+		if live, idle = c.rehearse(ctx, t, live, options); idle {
 			return Unchanged, nil
 		}
 	case different:
@@ -87,12 +90,29 @@ func (c *Client) Apply(ctx context.Context, object *unstructured.Unstructured, o
 	return Updated, nil
 }
 
-// rehearse reports whether the API server says, in a dry run, that applying would change nothing. A dry
-// run that fails says nothing: some webhooks refuse it.
-func (c *Client) rehearse(ctx context.Context, t *target, live *unstructured.Unstructured, options WriteOptions) bool {
+// rehearse reports whether the API server says, in a dry run, that applying would change nothing, and returns
+// the object as it was then. A dry run that fails says nothing: some webhooks refuse it.
+func (c *Client) rehearse(ctx context.Context, t *target, live *unstructured.Unstructured, options WriteOptions) (*unstructured.Unstructured, bool) {
+	found, applied, err := c.dryRun(ctx, t, live, options)
+	if err != nil {
+		return live, false
+	}
+	return found, len(changes(found, applied)) == 0
+}
+
+// dryRun is what applying would make of an object, and the object that this was made of: a controller may
+// have written to it since it was read, which is no change of the apply's.
+func (c *Client) dryRun(ctx context.Context, t *target, live *unstructured.Unstructured, options WriteOptions) (found, applied *unstructured.Unstructured, err error) {
 	options.dryRun = []string{metav1.DryRunAll}
-	applied, err := c.put(ctx, t, live, options)
-	return err == nil && len(changes(live, applied)) == 0
+	for attempt := 1; ; attempt++ {
+		applied, err = c.put(ctx, t, live, options)
+		if err != nil || attempt == dryRuns || applied.GetResourceVersion() == live.GetResourceVersion() {
+			return live, applied, err
+		}
+		if live, err = c.get(ctx, t); err != nil {
+			return nil, nil, err
+		}
+	}
 }
 
 // put applies an object on the server's side, or as kubectl's client does where that cannot be. live is

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -41,6 +42,29 @@ func TestApplyTwice(t *testing.T) {
 	}
 	if diff := cmp.Diff(map[string]any{"a": "b"}, fake.Object(web)["data"]); diff != "" {
 		t.Errorf("data (-want +got):\n%s", diff)
+	}
+}
+
+// A controller writes to an object between two requests, as the one of Deployments does to a new one.
+func TestPlanBesideAnotherWriter(t *testing.T) {
+	fake := kubetest.NewFake(t)
+	fake.Put(web, `{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "web", "namespace": "shop"}, "data": {"a": "b"}}`)
+	writes := 0
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPatch && writes == 0 {
+			writes++
+			fake.Put(web, `{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "web", "namespace": "shop", "annotations": {"revision": "1"}}, "data": {"a": "b"}}`)
+		}
+		fake.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	client := newClient(t, &rest.Config{Host: server.URL, TLSClientConfig: rest.TLSClientConfig{Insecure: true}, QPS: -1})
+	planned, err := client.Plan(t.Context(), object(t, "{apiVersion: v1, kind: ConfigMap, metadata: {name: web, namespace: shop}, data: {a: b, c: d}}"), kube.WriteOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"data.c"}, planned.Details); diff != "" || writes != 1 {
+		t.Errorf("what the plan changes, beside %d writes of others (-want +got):\n%s", writes, diff)
 	}
 }
 

@@ -59,7 +59,7 @@ func (c *Client) Plan(ctx context.Context, object *unstructured.Unstructured, op
 	if upToDate(t.object, live) == same {
 		return planned, nil
 	}
-	applied, err := c.put(ctx, t, live, options)
+	live, applied, err := c.dryRun(ctx, t, live, options)
 	if err != nil {
 		return planned, t.fault(err, "plan %s")
 	}
