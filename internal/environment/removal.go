@@ -80,7 +80,7 @@ type Removal struct {
 }
 
 // MaxListed bounds the lists of a section that have a line for each object of a cluster: the state document
-// has 256 KiB (aws-traps.md, row 3.3).
+// has 256 KiB (aws-traps.md, row 3.5).
 const MaxListed = 200
 
 // Bound cuts the section's lists to [MaxListed] lines; one more line says how many are left out.

@@ -10,7 +10,7 @@ import (
 	"github.com/harmonix-eks/environment-provider/internal/environment"
 )
 
-// A section is in the state document, which has 256 KiB with all other sections (aws-traps.md, row 3.3).
+// A section is in the state document, which has 256 KiB with all other sections (aws-traps.md, row 3.5).
 func TestBound(t *testing.T) {
 	var r environment.Removal
 	for i := range 1000 {

@@ -92,7 +92,7 @@ func (d *Drain) Run(ctx context.Context, in stage.Input) (*environment.Drain, er
 }
 
 // maxVolumes bounds the volumes that a later state may delete; those beyond are reported. They have a name and
-// an id each, and the state document 256 KiB (aws-traps.md, row 3.3).
+// an id each, and the state document 256 KiB (aws-traps.md, row 3.5).
 const maxVolumes = 1000
 
 // drainerOf drains the environment's cluster through its kubectl function.

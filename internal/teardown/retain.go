@@ -67,11 +67,8 @@ type tableAPI interface {
 	DescribeTable(context.Context, *dynamodb.DescribeTableInput, ...func(*dynamodb.Options)) (*dynamodb.DescribeTableOutput, error)
 }
 
-// keptTable is the audit table, if the request keeps it and it is there.
+// keptTable is the audit table, if it is there: the request keeps it, or it was kept when its stack was deleted.
 func keptTable(ctx context.Context, api tableAPI, s environment.State) ([]environment.Leftover, error) {
-	if !s.Request.Retains(environment.RetainAuditTable) {
-		return nil, nil
-	}
 	table := s.Names.AuditTable
 	_, err := api.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: &table})
 	if awsfault.Gone(err) {
@@ -80,7 +77,11 @@ func keptTable(ctx context.Context, api tableAPI, s environment.State) ([]enviro
 	if err != nil {
 		return nil, account.Classify(err, "look at table %s", table)
 	}
-	return []environment.Leftover{{What: "table " + table, Why: "retain names auditTable"}}, nil
+	why := "retain names auditTable"
+	if !s.Request.Retains(environment.RetainAuditTable) {
+		why = "an earlier removal was to keep it, or its stack was deleted without it; if nobody needs it: aws dynamodb delete-table --table-name " + table
+	}
+	return []environment.Leftover{{What: "table " + table, Why: why}}, nil
 }
 
 // keptLogs are the log groups, if the request keeps them.

@@ -96,10 +96,14 @@ func TestKeptTable(t *testing.T) {
 		want   []environment.Leftover
 		code   fault.Code
 	}{
-		"There":    {[]string{"auditTable"}, nil, []environment.Leftover{{What: "table opa-dev-audit", Why: "retain names auditTable"}}, ""},
-		"Gone":     {[]string{"auditTable"}, &types.ResourceNotFoundException{}, nil, ""},
-		"Denied":   {[]string{"auditTable"}, &smithy.GenericAPIError{Code: "AccessDeniedException"}, nil, "AccessDenied"},
-		"NotAsked": {[]string{"logs"}, &smithy.GenericAPIError{Code: "AccessDeniedException"}, nil, ""},
+		"There":  {[]string{"auditTable"}, nil, []environment.Leftover{{What: "table opa-dev-audit", Why: "retain names auditTable"}}, ""},
+		"Gone":   {[]string{"auditTable"}, &types.ResourceNotFoundException{}, nil, ""},
+		"Denied": {[]string{"auditTable"}, &smithy.GenericAPIError{Code: "AccessDeniedException"}, nil, "AccessDenied"},
+		"Earlier": {[]string{"logs"}, nil, []environment.Leftover{{
+			What: "table opa-dev-audit",
+			Why:  "an earlier removal was to keep it, or its stack was deleted without it; if nobody needs it: aws dynamodb delete-table --table-name opa-dev-audit",
+		}}, ""},
+		"Removed": {nil, &types.ResourceNotFoundException{}, nil, ""},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	tagging "github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi"
@@ -68,8 +69,12 @@ func (s *SweepData) Run(ctx context.Context, in stage.Input) (*environment.Remov
 	if changed {
 		section.Change = environment.Deleted
 	}
-	orphan, err := strayProvider(ctx, iam.NewFromConfig(t.Config), in.State.Survey.OIDCProviderARN)
-	section.Orphaned = append(section.Orphaned, orphan...)
+	provider, err := strayProvider(ctx, iam.NewFromConfig(t.Config), in.State.Survey.OIDCProviderARN)
+	if err != nil {
+		return nil, err
+	}
+	vpcs, err := strayVPCs(ctx, ec2.NewFromConfig(t.Config), in.State.Names, in.State.Survey.VPCID)
+	section.Orphaned = slices.Concat(section.Orphaned, provider, vpcs)
 	section.Bound()
 	return section, err
 }

@@ -120,7 +120,7 @@ func (n node) ready() bool {
 }
 
 // namedNodes bounds how many nodes get a finding of their own: the state document has 256 KiB
-// (aws-traps.md, row 3.3).
+// (aws-traps.md, row 3.5).
 const namedNodes = 10
 
 // nodes looks at every node but one: on Fargate the probe's own is about to go.

@@ -260,7 +260,7 @@ func TestLookAtTooMuch(t *testing.T) {
 	}
 }
 
-// On Fargate every pod is a node: thousands must not fill the state document (aws-traps.md, row 3.3), and the
+// On Fargate every pod is a node: thousands must not fill the state document (aws-traps.md, row 3.5), and the
 // ones that are not ready are those to look at.
 func TestNodesAreCut(t *testing.T) {
 	all := []string{}
@@ -277,7 +277,7 @@ func TestNodesAreCut(t *testing.T) {
 	}
 }
 
-// A thousand nodes that are not ready must not fill the state document (aws-traps.md, row 3.3).
+// A thousand nodes that are not ready must not fill the state document (aws-traps.md, row 3.5).
 func TestFewNodesAreNamed(t *testing.T) {
 	var all []string
 	for i := range 1000 {
