@@ -43,7 +43,7 @@ func called() []string {
 		"ec2:DeleteVolume", "ec2:DeleteVpcEndpoints",
 		"elasticloadbalancing:DescribeLoadBalancerAttributes", "elasticloadbalancing:DescribeLoadBalancers", "elasticloadbalancing:DescribeTags", "elasticloadbalancing:DescribeTargetGroups",
 		"elasticloadbalancing:DeleteLoadBalancer", "elasticloadbalancing:DeleteTargetGroup", "elasticloadbalancing:ModifyLoadBalancerAttributes",
-		"logs:DeleteLogGroup", "kms:DescribeKey", "kms:ScheduleKeyDeletion",
+		"logs:DeleteLogGroup", "kms:DescribeKey", "kms:ScheduleKeyDeletion", "kms:TagResource",
 		"eks:ListClusters",
 		"iam:GetAccountSummary", "iam:GetRole", "iam:SimulatePrincipalPolicy",
 		"iam:GetOpenIDConnectProvider", "iam:ListAttachedRolePolicies", "iam:ListInstanceProfilesForRole", "iam:ListRolePolicies",
