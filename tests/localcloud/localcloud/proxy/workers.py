@@ -13,8 +13,8 @@ from collections.abc import Iterator
 
 _LOOK = 0.001
 """Seconds between two looks for processes."""
-_NEW = 0.5
-"""Seconds after which a process certainly is what it is to be."""
+_NEW = 2.0
+"""Seconds after which a process certainly is what it is to be, also on a busy machine."""
 _SETTLED = 0.1
 """Seconds in which a call certainly reaches a function's process that stands still."""
 
@@ -32,10 +32,12 @@ class Processes:
 
     def now(self) -> list[int]:
         """Those that there are. A new process may be its parent's copy for a moment, and is looked at until that is past."""
-        found, first, at = [], not self._until, time.monotonic()
+        found, at = [], time.monotonic()
         for pid in (int(entry) for entry in os.listdir("/proc") if entry.isdigit()):
-            until = self._until.setdefault(pid, at if first else at + _NEW)
-            if until <= at and not first:
+            first = pid not in self._until
+            if first:
+                self._until[pid] = at + _NEW - _age(pid)
+            elif self._until[pid] <= at:
                 continue
             with contextlib.suppress(OSError):  # ended meanwhile
                 variables = pathlib.Path("/proc", str(pid), "environ").read_bytes().split(b"\0")
@@ -43,6 +45,15 @@ class Processes:
                     self._until[pid] = math.inf
                     found.append(pid)
         return found
+
+
+def _age(pid: int) -> float:
+    """For how many seconds there has been a process; a new one that has ended since is none."""
+    with contextlib.suppress(OSError):
+        # The name before it may have spaces and brackets.
+        ticks = int(pathlib.Path("/proc", str(pid), "stat").read_text().rpartition(")")[2].split()[19])
+        return time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
+    return 0.0
 
 
 def kill(function: str, directory: pathlib.Path) -> None:
