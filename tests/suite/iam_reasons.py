@@ -84,7 +84,8 @@ STATEMENTS = {
     "RemoveFromGuardDuty": "GuardDuty puts an endpoint and a group into the VPC by itself, and the VPC cannot be deleted with them",
     "RemoveLogGroups": "pods, EKS and Lambda make groups by themselves, also anew after their deletion",
     "LookForKeys": "keys that an earlier removal has left are said to be there; only their tag tells of them",
-    "RetireKeys": "the key of the cluster's secrets is kept by its stack; its deletion is scheduled when the cluster is gone, and a tag says so to a removal that goes on from a broken one",
+    "RetireKeys": "the key of the cluster's secrets is kept by its stack; its deletion is scheduled when the cluster is gone, "
+    "and a tag says so to a removal that goes on from a broken one",
     "AttachPolicies": "the bootstrap stack puts the service role together from policies; none but these can be attached to it",
     "Policies": "the bootstrap stack makes the service role's policies",
     "ChangeSets": "the operation plan reads what an update would change, and deletes what it read; nothing may execute one",
