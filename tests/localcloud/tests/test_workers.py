@@ -6,7 +6,7 @@ import pathlib
 import subprocess
 import time
 
-from localcloud.proxy.workers import Processes
+from localcloud.proxy.workers import Processes, Victim
 
 _BECOMES = "read line; exec env AWS_LAMBDA_FUNCTION_NAME=one TMPDIR={directory}/one sleep 60"
 
@@ -27,3 +27,12 @@ def test_a_process_is_found_when_it_has_become_the_functions(tmp_path: pathlib.P
             assert Processes("another", tmp_path).now() == []
         finally:
             child.kill()
+
+
+def test_a_victim_is_dead_before_the_next_call(tmp_path: pathlib.Path) -> None:
+    """The local cloud would give the call to a process that is still dying."""
+    variables = {"PATH": "/usr/bin:/bin", "AWS_LAMBDA_FUNCTION_NAME": "one", "TMPDIR": f"{tmp_path}/one"}
+    with subprocess.Popen(["sleep", "60"], env=variables) as child:
+        with Victim("one", tmp_path).during():
+            assert child.poll() is None
+        assert child.poll() == -9

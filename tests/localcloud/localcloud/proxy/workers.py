@@ -50,10 +50,13 @@ class Processes:
 def _age(pid: int) -> float:
     """For how many seconds there has been a process; a new one that has ended since is none."""
     with contextlib.suppress(OSError):
-        # The name before it may have spaces and brackets.
-        ticks = int(pathlib.Path("/proc", str(pid), "stat").read_text().rpartition(")")[2].split()[19])
-        return time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
+        return time.clock_gettime(time.CLOCK_BOOTTIME) - int(_stat(pid)[19]) / os.sysconf("SC_CLK_TCK")
     return 0.0
+
+
+def _stat(pid: int) -> list[str]:
+    """What proc(5) tells of a process, from its state on; the name before it may have spaces and brackets."""
+    return pathlib.Path("/proc", str(pid), "stat").read_text().rpartition(")")[2].split()
 
 
 def kill(function: str, directory: pathlib.Path) -> None:
@@ -72,6 +75,7 @@ class Victim:
     def __init__(self, function: str, directory: pathlib.Path) -> None:
         self._processes = Processes(function, directory)
         self._stopped: dict[int, float] = {}
+        self._killed: list[int] = []
         self._answered = threading.Event()
 
     @contextlib.contextmanager
@@ -85,6 +89,9 @@ class Victim:
         finally:
             self._answered.set()
             killer.join()
+            # The next call must not be given to one that is still dying.
+            for pid in self._killed:
+                _await_end(pid)
 
     def _hold(self) -> None:
         """Stops the processes that there are, so that they take a call and do nothing about it."""
@@ -103,7 +110,15 @@ class Victim:
         """Kills what has been stopped since then or before."""
         for pid in [pid for pid, stopped in self._stopped.items() if stopped <= since]:
             _signal(pid, signal.SIGKILL)
+            self._killed.append(pid)
             del self._stopped[pid]
+
+
+def _await_end(pid: int) -> None:
+    """Returns when a process that was killed has ended, whether or not its parent knows."""
+    with contextlib.suppress(OSError):
+        while _stat(pid)[0] != "Z":
+            time.sleep(_LOOK)
 
 
 def _signal(pid: int, number: int) -> None:
