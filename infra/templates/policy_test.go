@@ -349,6 +349,25 @@ func TestServiceRoleChangesOnlyWhatIsTagged(t *testing.T) {
 	}
 }
 
+// KMS makes no key whose maker it cannot see to be allowed to change the key's policy, and the service role is
+// allowed to by a tag, which KMS may not know for five minutes
+// (https://docs.aws.amazon.com/kms/latest/developerguide/tag-authorization.html).
+func TestKeysAreMadeWithoutLockoutCheck(t *testing.T) {
+	keys := 0
+	for id, r := range deploy(t, templates.Identity, longest(map[string]string{"NodeType": "FARGATE"})).resources() {
+		if r.Type != "AWS::KMS::Key" {
+			continue
+		}
+		keys++
+		if r.Properties["BypassPolicyLockoutSafetyCheck"] != true {
+			t.Errorf("%s: BypassPolicyLockoutSafetyCheck is %v", id, r.Properties["BypassPolicyLockoutSafetyCheck"])
+		}
+	}
+	if keys != 2 {
+		t.Errorf("%d keys, want those of the audit table and the secrets", keys)
+	}
+}
+
 // texts is a string or a list of strings as a list.
 func texts(v any) []string {
 	if text, ok := v.(string); ok {
