@@ -107,14 +107,14 @@ const (
 
 // reachable says why the cluster cannot be drained, empty if it can.
 func reachable(ctx context.Context, api clusterAPI, n environment.Names, survey *environment.Survey) (string, error) {
-	out, err := api.DescribeCluster(ctx, &eks.DescribeClusterInput{Name: &n.Cluster})
+	cluster, err := clusterOf(ctx, api, n.Cluster)
 	switch {
-	case awsfault.ClusterMissing(err):
-		return noCluster, nil
 	case err != nil:
-		return "", account.Classify(err, "describe cluster %s", n.Cluster)
-	case !slices.Contains([]types.ClusterStatus{types.ClusterStatusActive, types.ClusterStatusUpdating}, out.Cluster.Status):
-		return fmt.Sprintf("the cluster is %s", out.Cluster.Status), nil
+		return "", err
+	case cluster == nil:
+		return noCluster, nil
+	case !slices.Contains([]types.ClusterStatus{types.ClusterStatusActive, types.ClusterStatusUpdating}, cluster.Status):
+		return fmt.Sprintf("the cluster is %s", cluster.Status), nil
 	case survey.StackID(n.KubectlStack) == "":
 		return noFunction, nil
 	}
@@ -123,6 +123,18 @@ func reachable(ctx context.Context, api clusterAPI, n environment.Names, survey 
 
 type clusterAPI interface {
 	DescribeCluster(context.Context, *eks.DescribeClusterInput, ...func(*eks.Options)) (*eks.DescribeClusterOutput, error)
+}
+
+// clusterOf is the cluster of that name, nil if there is none.
+func clusterOf(ctx context.Context, api clusterAPI, name string) (*types.Cluster, error) {
+	out, err := api.DescribeCluster(ctx, &eks.DescribeClusterInput{Name: &name})
+	if awsfault.ClusterMissing(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, account.Classify(err, "describe cluster %s", name)
+	}
+	return out.Cluster, nil
 }
 
 // inWords is a duration as people say it.

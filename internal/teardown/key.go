@@ -25,6 +25,18 @@ type keyAPI interface {
 	TagResource(context.Context, *kms.TagResourceInput, ...func(*kms.Options)) (*kms.TagResourceOutput, error)
 }
 
+// keyOf is what KMS says of a key, nil if there is none.
+func keyOf(ctx context.Context, api keyAPI, arn string) (*types.KeyMetadata, error) {
+	out, err := api.DescribeKey(ctx, &kms.DescribeKeyInput{KeyId: &arn})
+	if awsfault.Gone(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, account.Classify(err, "describe key %s", arn)
+	}
+	return out.KeyMetadata, nil
+}
+
 // fateTag says on the key of the secrets what the last removal was to do with it, since that key outlives the
 // stack which tells of it: a removal that goes on from a broken one knows by it.
 const (
@@ -40,15 +52,9 @@ func decide(ctx context.Context, api keyAPI, s environment.State) error {
 	if arn == "" {
 		return nil
 	}
-	out, err := api.DescribeKey(ctx, &kms.DescribeKeyInput{KeyId: &arn})
-	if awsfault.Gone(err) {
-		return nil
-	}
-	if err != nil {
-		return account.Classify(err, "describe key %s", arn)
-	}
-	if out.KeyMetadata.KeyState == types.KeyStatePendingDeletion {
-		return nil
+	key, err := keyOf(ctx, api, arn)
+	if err != nil || key == nil || key.KeyState == types.KeyStatePendingDeletion {
+		return err
 	}
 	fate := fateGo
 	if s.Request.Retains(environment.RetainKeys) {
@@ -71,15 +77,15 @@ func retire(ctx context.Context, api keyAPI, keys []string) ([]environment.Lefto
 	var kept []environment.Leftover
 	changed := false
 	for _, arn := range keys {
-		out, err := api.DescribeKey(ctx, &kms.DescribeKeyInput{KeyId: &arn})
-		if awsfault.Gone(err) {
+		key, err := keyOf(ctx, api, arn)
+		if err != nil {
+			return nil, false, err
+		}
+		if key == nil {
 			continue
 		}
-		if err != nil {
-			return nil, false, account.Classify(err, "describe key %s", arn)
-		}
-		date := out.KeyMetadata.DeletionDate
-		if out.KeyMetadata.KeyState != types.KeyStatePendingDeletion {
+		date := key.DeletionDate
+		if key.KeyState != types.KeyStatePendingDeletion {
 			scheduled, err := api.ScheduleKeyDeletion(ctx, &kms.ScheduleKeyDeletionInput{KeyId: &arn, PendingWindowInDays: aws.Int32(pendingDays)})
 			if err != nil {
 				return nil, false, account.Classify(err, "schedule the deletion of key %s", arn)
@@ -125,13 +131,13 @@ func earlierKeys(ctx context.Context, found tagAPI, api keyAPI, n environment.Na
 			if slices.Contains(known, arn) {
 				continue
 			}
-			key, err := api.DescribeKey(ctx, &kms.DescribeKeyInput{KeyId: &arn})
+			key, err := keyOf(ctx, api, arn)
 			switch {
-			case awsfault.Gone(err):
 			case err != nil:
-				return nil, nil, account.Classify(err, "describe key %s", arn)
-			case key.KeyMetadata.KeyState == types.KeyStatePendingDeletion:
-				kept = append(kept, pending(arn, key.KeyMetadata.DeletionDate))
+				return nil, nil, err
+			case key == nil:
+			case key.KeyState == types.KeyStatePendingDeletion:
+				kept = append(kept, pending(arn, key.DeletionDate))
 			case slices.ContainsFunc(r.Tags, func(t tags.Tag) bool { return aws.ToString(t.Key) == fateTag && aws.ToString(t.Value) == fateGo }):
 				doomed = append(doomed, arn)
 			default:

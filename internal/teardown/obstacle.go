@@ -77,14 +77,11 @@ func (i inventory) obstacles(ctx context.Context, t *target.Target, holds holdin
 // EKS deletes no cluster that it is updating, which it also does of its own accord (aws-traps.md, row 1.7).
 func (i inventory) settled(ctx context.Context, api clusterAPI, holds holdings) error {
 	name := i.names.Cluster
-	out, err := api.DescribeCluster(ctx, &eks.DescribeClusterInput{Name: &name})
-	if awsfault.ClusterMissing(err) {
-		return nil
+	cluster, err := clusterOf(ctx, api, name)
+	if err != nil || cluster == nil {
+		return err
 	}
-	if err != nil {
-		return account.Classify(err, "describe cluster %s", name)
-	}
-	status := out.Cluster.Status
+	status := cluster.Status
 	held := slices.Contains(holds.ids("AWS::EKS::Cluster"), name)
 	switch {
 	case status == types.ClusterStatusCreating, status == types.ClusterStatusUpdating, status == types.ClusterStatusDeleting && !held:
@@ -100,15 +97,9 @@ func (i inventory) settled(ctx context.Context, api clusterAPI, holds holdings) 
 // protection finds the cluster's protection from deletion: no template asks for it, so somebody has
 // switched it on, and it is theirs to switch off (aws-traps.md, row 1.16).
 func (i inventory) protection(ctx context.Context, api clusterAPI) ([]obstacle, error) {
-	out, err := api.DescribeCluster(ctx, &eks.DescribeClusterInput{Name: &i.names.Cluster})
-	if awsfault.ClusterMissing(err) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, account.Classify(err, "describe cluster %s", i.names.Cluster)
-	}
-	if !aws.ToBool(out.Cluster.DeletionProtection) {
-		return nil, nil
+	cluster, err := clusterOf(ctx, api, i.names.Cluster)
+	if err != nil || cluster == nil || !aws.ToBool(cluster.DeletionProtection) {
+		return nil, err
 	}
 	return []obstacle{{
 		what: "the deletion protection of " + i.names.Cluster, why: "EKS deletes no cluster that is protected, and somebody has switched on",

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/eks"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 
 	"github.com/harmonix-eks/environment-provider/internal/account"
@@ -42,18 +41,12 @@ func strayProvider(ctx context.Context, api providerAPI, arn string) ([]environm
 // issuer returns the ARN of the OIDC provider that the cluster's issuer has or would have, empty if
 // there is no cluster. IAM derives the one from the other.
 func (i inventory) issuer(ctx context.Context, api clusterAPI, r environment.Request) (string, error) {
-	out, err := api.DescribeCluster(ctx, &eks.DescribeClusterInput{Name: &i.names.Cluster})
-	if awsfault.ClusterMissing(err) {
-		return "", nil
+	cluster, err := clusterOf(ctx, api, i.names.Cluster)
+	if err != nil || cluster == nil || cluster.Identity == nil || cluster.Identity.Oidc == nil {
+		return "", err
 	}
-	if err != nil {
-		return "", account.Classify(err, "describe cluster %s", i.names.Cluster)
-	}
-	if out.Cluster.Identity == nil || out.Cluster.Identity.Oidc == nil {
-		return "", nil
-	}
-	_, issuer, found := strings.Cut(aws.ToString(out.Cluster.Identity.Oidc.Issuer), "https://")
-	_, partition, _ := strings.Cut(aws.ToString(out.Cluster.Arn), ":")
+	_, issuer, found := strings.Cut(aws.ToString(cluster.Identity.Oidc.Issuer), "https://")
+	_, partition, _ := strings.Cut(aws.ToString(cluster.Arn), ":")
 	partition, _, _ = strings.Cut(partition, ":")
 	if !found || partition == "" {
 		return "", nil

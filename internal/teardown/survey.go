@@ -20,8 +20,8 @@ func NewSurvey(c target.Connector) *Survey { return &Survey{connector: c} }
 
 // Run lists what there is of the environment and changes nothing. What would stop the removal half-way
 // is refused here, while everything still works: an environment of another request with the same
-// names, a cluster that no stack of the environment holds or that is protected from deletion, capacity of it that is not the environment's, what
-// others have put into its VPC or attached to its roles.
+// names, a cluster that no stack of the environment holds or that is protected from deletion, capacity
+// of it that is not the environment's, what others have put into its VPC or attached to its roles.
 func (s *Survey) Run(ctx context.Context, in stage.Input) (*environment.Survey, error) {
 	t, err := target.Connect(ctx, s.connector, in)
 	if err != nil {
