@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
+import time
 from typing import Any
 
 from ministack.core.responses import get_account_id, get_region
@@ -22,6 +24,10 @@ _RBAC = "/apis/rbac.authorization.k8s.io/v1"
 _RESERVED = ("system:", "eks:", "aws:", "amazon:", "iam:")
 _PLURALS = {"ClusterRole": "clusterroles", "ClusterRoleBinding": "clusterrolebindings", "RoleBinding": "rolebindings"}
 
+_PAUSE_SECONDS = 1
+_locks: dict[tuple[str, str, str], threading.Lock] = {}
+"""Of each cluster that was reconciled."""
+
 _logger = logging.getLogger("localcloud.eks")
 
 
@@ -30,7 +36,7 @@ def install(control_planes: ControlPlanes) -> None:
     role_name, binding_name = eks._access_policy_role_name, eks._access_policy_binding_name
     eks._access_policy_role_name = lambda arn: (name := role_name(arn)) and name.replace("ministack-eks-", "eks:access:")
     eks._access_policy_binding_name = lambda *a: binding_name(*a).replace("ministack-eks-", "eks:access:")
-    eks._reconcile_access_policy_rbac = lambda name, account, region: _reconcile(control_planes, (account, region, name))
+    eks._reconcile_access_policy_rbac = lambda name, account, region: _reconcile_until_done(control_planes, (account, region, name))
     eks._schedule_access_policy_reconcile = _soon(control_planes, eks._schedule_access_policy_reconcile)
     eks._create_access_entry = _created(eks._create_access_entry)
 
@@ -116,22 +122,33 @@ def _soon(control_planes: ControlPlanes, later: Any) -> Any:
     return schedule
 
 
+def _reconcile_until_done(control_planes: ControlPlanes, key: tuple[str, str, str]) -> bool:
+    """Try as long as there is a control plane: MiniStack tries a second time only where there is a container of its own."""
+    while control_planes.client(key) is not None:
+        if _reconcile(control_planes, key):
+            return True
+        time.sleep(_PAUSE_SECONDS)
+    return False
+
+
 def _reconcile(control_planes: ControlPlanes, key: tuple[str, str, str]) -> bool:
     client = control_planes.client(key)
     if client is None:
         return False
     account, region, name = key
-    try:
-        namespaces = [item["metadata"]["name"] for item in client.request("GET", "/api/v1/namespaces")["items"]]
-        wanted = eks._access_policy_rbac_objects(name, account, region, namespaces)
-        used = {o["roleRef"]["name"] for o in wanted if "roleRef" in o}
-        wanted = [o for o in wanted if "roleRef" in o or o["metadata"]["name"] in used]
-        for item in wanted:
-            client.apply(_path(item), item)
-        _remove_others(client, {_path(item) for item in wanted})
-    except (KubeError, OSError) as problem:
-        _logger.warning("access policies of %s: %s", name, problem)
-        return False
+    # One at a time: what is wanted is read within, or an earlier one would remove the bindings that a later one has made.
+    with _locks.setdefault(key, threading.Lock()):
+        try:
+            namespaces = [item["metadata"]["name"] for item in client.request("GET", "/api/v1/namespaces")["items"]]
+            wanted = eks._access_policy_rbac_objects(name, account, region, namespaces)
+            used = {o["roleRef"]["name"] for o in wanted if "roleRef" in o}
+            wanted = [o for o in wanted if "roleRef" in o or o["metadata"]["name"] in used]
+            for item in wanted:
+                client.apply(_path(item), item)
+            _remove_others(client, {_path(item) for item in wanted})
+        except (KubeError, OSError) as problem:
+            _logger.warning("access policies of %s: %s", name, problem)
+            return False
     return True
 
 
