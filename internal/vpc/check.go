@@ -70,6 +70,7 @@ func waysOut(v VPC, c Choice, r environment.Request) []finding.Finding {
 	var report []finding.Finding
 	var elsewhere []string
 	unreached := map[string][]string{}
+	name := environment.NamesOf(r).Environment
 	for _, s := range c.Private {
 		switch s.Way {
 		case Elsewhere:
@@ -85,8 +86,8 @@ func waysOut(v VPC, c Choice, r environment.Request) []finding.Finding {
 	}
 	for _, service := range Required() {
 		if subnets := unreached[service]; len(subnets) > 0 {
-			report = append(report, finding.Errorf(codeWayOut, "/vpcId", "%s has no way to the AWS service %s: no default route that leads out, and %s", strings.Join(subnets, ", "), service, v.lacks(service)).
-				WithNext("%s", v.remedy(service)))
+			report = append(report, finding.Errorf(codeWayOut, "/vpcId", "%s has no way to the AWS service %s: no default route that leads out, and %s", strings.Join(subnets, ", "), service, v.lacks(service, name)).
+				WithNext("%s", v.remedy(service, name)))
 		}
 	}
 	if len(elsewhere) > 0 {
@@ -96,24 +97,27 @@ func waysOut(v VPC, c Choice, r environment.Request) []finding.Finding {
 	return report
 }
 
-// reaches reports whether the isolated subnet reaches the service by an endpoint that is there, or that
-// r asks for.
+// reaches reports whether the isolated subnet reaches the service by an endpoint of others that is there,
+// or by one that r asks for. One of the environment's own that r does not name goes.
 func (v VPC) reaches(s Subnet, service string, r environment.Request) bool {
+	name := environment.NamesOf(r).Environment
 	for _, e := range v.Endpoints {
-		if e.Service == service && e.serves(s) {
+		if e.Service == service && e.serves(s) && !e.of(name) {
 			return true
 		}
 	}
-	_, theirs := v.Existing(service, environment.NamesOf(r).Environment)
+	_, theirs := v.Existing(service, name)
 	return slices.Contains(r.InterfaceEndpoints, service) && !theirs
 }
 
-// lacks says why the VPC's endpoints for a service do not serve.
-func (v VPC) lacks(service string) string {
+// lacks says why the VPC's endpoints for a service do not serve the environment of that name.
+func (v VPC) lacks(service, name string) string {
 	var reasons []string
 	for _, e := range v.Endpoints {
 		switch {
 		case e.Service != service:
+		case e.of(name):
+			reasons = append(reasons, e.ID+" is the environment's own and goes, because interfaceEndpoints does not name it")
 		case e.Gateway:
 			reasons = append(reasons, e.ID+" is not in the subnets' route tables")
 		case !e.PrivateDNS:
@@ -128,12 +132,12 @@ func (v VPC) lacks(service string) string {
 	return strings.Join(reasons, ", ")
 }
 
-// remedy says how a service can be reached. What is there already is not ours to change.
-func (v VPC) remedy(service string) string {
+// remedy says how the environment of that name can reach a service. What is there already is not ours to change.
+func (v VPC) remedy(service, name string) string {
 	switch {
 	case service == "s3":
 		return "add the subnets' route tables to a gateway endpoint for S3, which costs nothing; the provider does not change route tables that it did not make"
-	case slices.ContainsFunc(v.Endpoints, func(e Endpoint) bool { return e.Service == service && e.PrivateDNS }):
+	case slices.ContainsFunc(v.Endpoints, func(e Endpoint) bool { return e.Service == service && e.PrivateDNS && !e.of(name) }):
 		return "let the endpoint's security group admit the VPC's addresses on port 443"
 	}
 	return fmt.Sprintf("name %q in interfaceEndpoints, or make an endpoint with private DNS", service)

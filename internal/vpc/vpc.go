@@ -80,11 +80,14 @@ func (e Endpoint) serves(s Subnet) bool {
 	})
 }
 
+// of reports whether the endpoint is one that the environment of that name has made.
+func (e Endpoint) of(name string) bool { return e.Tags[environment.Tag] == name }
+
 // Existing returns the VPC's endpoint for the service that answers to the service's usual name, made
 // by anyone but the environment of that name.
 func (v VPC) Existing(service, name string) (Endpoint, bool) {
 	for _, e := range v.Endpoints {
-		if e.Service == service && e.PrivateDNS && e.Tags[environment.Tag] != name {
+		if e.Service == service && e.PrivateDNS && !e.of(name) {
 			return e, true
 		}
 	}

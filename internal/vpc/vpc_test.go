@@ -207,6 +207,24 @@ func TestCheck(t *testing.T) {
 			},
 			errors: []string{"b has no way to the AWS service s3: no default route that leads out, and vpce-s3 is not in the subnets' route tables"},
 		},
+		"Dropped": {
+			reason: "an endpoint of its own goes when the request no longer names it", way: vpc.Isolated, request: mirrored,
+			vpc: func(v *vpc.VPC) {
+				mine := endpoint("sts")
+				mine.Tags = map[string]string{"eks-environment": "opa-dev"}
+				v.Endpoints = append([]vpc.Endpoint{mine, gateway}, complete[:6]...)
+			},
+			errors: []string{"service sts: no default route that leads out, and vpce-sts is the environment's own and goes, because interfaceEndpoints does not name it", `name "sts" in interfaceEndpoints`},
+		},
+		"Kept": {
+			reason: "an endpoint of its own that the request names", way: vpc.Isolated,
+			request: func(r *environment.Request) { mirrored(r); r.InterfaceEndpoints = []string{"sts"} },
+			vpc: func(v *vpc.VPC) {
+				mine := endpoint("sts")
+				mine.Tags = map[string]string{"eks-environment": "opa-dev"}
+				v.Endpoints = append([]vpc.Endpoint{mine, gateway}, complete[:6]...)
+			},
+		},
 		"Mirrors": {
 			reason: "what comes from the internet", way: vpc.Isolated, vpc: func(v *vpc.VPC) { v.Endpoints = complete },
 			request: func(r *environment.Request) { r.NodeType = "MANAGED" },
