@@ -223,6 +223,7 @@ func TestParseRefuses(t *testing.T) {
 		"TagValueLong":      {"256 characters", map[string]any{"tags": map[string]any{"a/b": strings.Repeat("v", 257)}}, []string{`/tags/a~1b: got 257 characters, allowed: at most 256 characters`}},
 		"TagValueType":      {"numbers are no tags", map[string]any{"tags": map[string]any{"k": 1}}, []string{`/tags/k: got the number 1, allowed: string`}},
 		"TagText":           {"what IAM refuses", map[string]any{"tags": map[string]any{"k": "a;b"}}, []string{`/tags/k: got the key "k" with "a;b"`}},
+		"TagOfProvider":     {"IAM takes it for the provider's own key, and refuses every role", map[string]any{"tags": map[string]any{"EKS-Environment": "a"}}, []string{`/tags/EKS-Environment: got the key "EKS-Environment", allowed: keys other than eks-environment, which the provider puts on everything itself`}},
 		"TagCase":           {"what IAM takes for one key", map[string]any{"tags": map[string]any{"Team": "a", "team": "b"}}, []string{`/tags/team: got the key "team" beside "Team"`}},
 		"ExternalIDShort":   {"STS asks for two characters", map[string]any{"externalId": "x"}, []string{`/externalId: got 1 characters`}},
 		"DescriptionLength": {"an output holds 1,024", map[string]any{"env_description": strings.Repeat("d", 1025)}, []string{`/env_description: got 1025 characters, allowed: at most 1024`}},

@@ -160,6 +160,8 @@ func tags(doc document) []Violation {
 			v.Allowed = "keys of 1 to 128 characters"
 		case strings.HasPrefix(strings.ToLower(key), "aws:"):
 			v.Allowed = "keys that do not begin with aws:, which AWS reserves"
+		case key != Tag && strings.EqualFold(key, Tag):
+			v.Allowed = "keys other than " + Tag + ", which the provider puts on everything itself, and from which IAM tells no other case"
 		case !tagText.MatchString(key) || !tagText.MatchString(value):
 			v.Given += " with " + quote(shorten(value, maxGiven))
 			v.Allowed = "letters, digits, spaces and _.:/=+-@ in keys and values"
