@@ -139,7 +139,8 @@ func Zones(ctx context.Context, api zoneAPI, region string) ([]string, error) {
 		return nil, account.Classify(err, "list the availability zones of %s", region)
 	}
 	zones := slices.DeleteFunc(out.AvailabilityZones, func(z types.AvailabilityZone) bool {
-		return vpc.RefusedByEKS(aws.ToString(z.ZoneId))
+		id := aws.ToString(z.ZoneId)
+		return vpc.RefusedByEKS(id) || vpc.RefusedByFargate(id)
 	})
 	slices.SortFunc(zones, func(a, b types.AvailabilityZone) int {
 		return strings.Compare(aws.ToString(a.ZoneId), aws.ToString(b.ZoneId))

@@ -116,6 +116,11 @@ func TestZonesOf(t *testing.T) {
 			list:   [][2]string{{"ca-central-1a", "cac1-az1"}, {"ca-central-1b", "cac1-az2"}, {"ca-central-1d", "cac1-az3"}, {"ca-central-1e", "cac1-az4"}},
 			want:   []string{"ca-central-1a", "ca-central-1b", "ca-central-1e"},
 		},
+		"Tokyo": {
+			reason: "Fargate takes no apne1-az3",
+			list:   [][2]string{{"ap-northeast-1a", "apne1-az4"}, {"ap-northeast-1b", "apne1-az3"}, {"ap-northeast-1c", "apne1-az1"}, {"ap-northeast-1d", "apne1-az2"}},
+			want:   []string{"ap-northeast-1c", "ap-northeast-1d", "ap-northeast-1a"},
+		},
 		"Two":       {reason: "two are enough", list: [][2]string{{"x-1a", "x-az2"}, {"x-1b", "x-az1"}}, want: []string{"x-1b", "x-1a"}},
 		"One":       {reason: "a control plane stands in two zones", list: [][2]string{{"x-1a", "x-az1"}}, code: "PreflightFailed"},
 		"None":      {reason: "as above", code: "PreflightFailed"},

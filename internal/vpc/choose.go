@@ -31,6 +31,9 @@ type Choice struct {
 // in up to three zones. An earlier choice stays, because a node group and a Fargate profile cannot move
 // to another subnet. What is wrong with the choice is in the report.
 func Choose(v VPC, r environment.Request, earlier []string) (Choice, []finding.Finding) {
+	if r.NodeType == environment.NodeTypeFargate {
+		v.Subnets = forFargate(v.Subnets)
+	}
 	switch {
 	case len(r.SubnetIDs) > 0:
 		return named(v, r, earlier)
@@ -45,6 +48,17 @@ func Choose(v VPC, r environment.Request, earlier []string) (Choice, []finding.F
 	}
 	choice := v.automatic()
 	return choice, zonesOf(v, choice, "/vpcId")
+}
+
+// forFargate returns the subnets with those marked as unusable that no pod starts in.
+func forFargate(subnets []Subnet) []Subnet {
+	marked := slices.Clone(subnets)
+	for i, s := range marked {
+		if s.Unusable == "" && s.Way != InternetGateway && RefusedByFargate(s.ZoneID) {
+			marked[i].Unusable = "Fargate starts no pods in its zone " + s.ZoneID
+		}
+	}
+	return marked
 }
 
 // named is the choice that r makes itself.

@@ -111,3 +111,7 @@ var zoneID = regexp.MustCompile(`^[a-z]+[0-9]+-az[0-9]+$`)
 func RefusedByEKS(zoneID string) bool {
 	return slices.Contains([]string{"use1-az3", "usw1-az2", "cac1-az3"}, zoneID)
 }
+
+// RefusedByFargate reports whether Fargate starts no pods in the zone with that id, although EKS places
+// control planes there (https://docs.aws.amazon.com/AmazonECS/latest/developerguide/AWS_Fargate-Regions.html).
+func RefusedByFargate(zoneID string) bool { return zoneID == "apne1-az3" }

@@ -128,6 +128,27 @@ func TestChoose(t *testing.T) {
 	}
 }
 
+// Fargate is not in every zone of Tokyo that EKS is in.
+func TestChooseForFargate(t *testing.T) {
+	tokyo := func(id string, zone int) vpc.Subnet {
+		return having(subnet(id, zone, vpc.NATGateway), func(s *vpc.Subnet) { s.ZoneID = "apne1-az" + string(rune('0'+zone)) })
+	}
+	v := of(tokyo("a", 1), tokyo("b", 2), tokyo("c", 3), tokyo("d", 4))
+	for nodeType, want := range map[string][]string{"FARGATE": {"a", "b", "d"}, "MANAGED": {"a", "b", "c"}} {
+		r := request(func(r *environment.Request) { r.NodeType = nodeType })
+		choice, report := vpc.Choose(v, r, nil)
+		if diff := cmp.Diff(want, choice.PrivateIDs()); diff != "" || len(report) > 0 {
+			t.Errorf("%s: %v (-want +got):\n%s", nodeType, report, diff)
+		}
+	}
+	named := request(func(r *environment.Request) { r.SubnetIDs = []string{"a", "b", "c"} })
+	_, report := vpc.Choose(v, named, nil)
+	check(t, "named", report, []string{"/subnetIds: c cannot be used: Fargate starts no pods in its zone apne1-az3"}, finding.Error)
+	if v.Subnets[2].Unusable != "" {
+		t.Error("the VPC itself was changed")
+	}
+}
+
 // check looks for the texts in the findings of one severity, and for as many findings.
 func check(t *testing.T, reason string, report []finding.Finding, says []string, severity finding.Severity) {
 	t.Helper()
