@@ -104,13 +104,33 @@ func newNodes(s subject) (now, later int) {
 	switch {
 	case err != nil:
 		return r.NodeGroupDesiredSize, r.NodeGroupMaxSize
-	case live["InstanceType"] != r.InstanceType || live["InstanceTypes"] != several(r) ||
-		live["AmiType"] != r.AMIType || cmp.Or(live["CapacityType"], environment.CapacityOnDemand) != r.CapacityType:
-		// Another group takes over, with as many nodes, before the first one goes.
+	case anotherGroup(live, r):
+		// It takes over, with as many nodes, before the first one goes.
 		return have, r.NodeGroupMaxSize
+	case changed(live, "InstanceType", r.InstanceType):
+		return 1, max(r.NodeGroupMaxSize, atOnce(s))
 	}
-	return max(r.NodeGroupMinSize-have, 0), max(r.NodeGroupMaxSize-have, 0)
+	now, later = max(r.NodeGroupMinSize-have, 0), max(r.NodeGroupMaxSize-have, 0)
+	if changed(live, "KubernetesVersion", r.KubernetesVersion) || changed(live, "DiskSize", strconv.Itoa(r.NodeGroupDiskSize)) {
+		later = max(later, atOnce(s))
+	}
+	return now, later
 }
+
+// anotherGroup reports whether r changes what is create-only of a node group whose stack has the parameters.
+func anotherGroup(live map[string]string, r environment.Request) bool {
+	return live["InstanceTypes"] != several(r) || live["AmiType"] != r.AMIType || cmp.Or(live["CapacityType"], environment.CapacityOnDemand) != r.CapacityType
+}
+
+// changed reports whether a stack with the parameters has another value.
+func changed(live map[string]string, parameter, want string) bool {
+	have, known := live[parameter]
+	return known && have != want
+}
+
+// atOnce is how many nodes EKS starts at most, before the first one goes, to replace those of a group one
+// after the other (https://docs.aws.amazon.com/eks/latest/userguide/managed-node-update-behavior.html).
+func atOnce(s subject) int { return max(2*len(s.zones), s.request.NodeUpdate.MaxUnavailable) }
 
 // several are the instance types as the node group's stack has them, where there is more than one.
 func several(r environment.Request) string {

@@ -2,6 +2,7 @@ package preflight
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 
@@ -134,21 +135,61 @@ func maxPods(info types.InstanceTypeInfo) int {
 func podsOf(nodes int) int { return 3*nodes + 4 }
 
 // lookAtOfferings looks in which of the environment's zones the types are offered. EKS gives the group
-// all subnets; in a zone without the type no node starts.
+// all subnets. It asks EC2 beforehand, and refuses a group with a zone that does not have the type: "Your
+// requested instance type (…) is not supported in your requested Availability Zone"
+// (https://github.com/eksctl-io/eksctl/issues/6461).
 func lookAtOfferings(ctx context.Context, api instanceAPI, s subject, known map[string]types.InstanceTypeInfo) ([]finding.Finding, error) {
 	if len(known) == 0 || len(s.zones) == 0 {
 		return nil, nil
 	}
-	names := make([]string, 0, len(known))
-	for name := range known {
-		names = append(names, name)
+	names := slices.Sorted(maps.Keys(known))
+	offered, err := offersOf(ctx, api, names, s.zones)
+	if err != nil {
+		return nil, err
 	}
-	slices.Sort(names)
+	// The zones that have none of the types, and those that have only some.
+	var without, short []string
+	for _, zone := range s.zones {
+		switch len(offered[zone]) {
+		case 0:
+			without = append(without, zone)
+		case len(names):
+		default:
+			short = append(short, zone)
+		}
+	}
+	which := strings.Join(names, " or ")
+	wayOut := func(f finding.Finding) []finding.Finding {
+		return []finding.Finding{f.WithNext("choose types that all of %s have: aws ec2 describe-instance-type-offerings --region %s --location-type availability-zone --filters Name=location,Values=%s",
+			strings.Join(s.zones, ", "), s.request.Region, strings.Join(s.zones, ","))}
+	}
+	field := instanceField(s.request)
+	switch {
+	case len(without) == len(s.zones):
+		return wayOut(finding.Errorf("InstanceTypeNotOffered", field, "%s is not offered in the environment's zones: %s", which, strings.Join(s.zones, ", "))), nil
+	case len(without) > 0 && !s.groupStands():
+		return wayOut(finding.Errorf("InstanceTypeNotOffered", field, "%s is not offered in %s, where the environment has a subnet: EKS refuses a node group with it", which, strings.Join(without, ", "))), nil
+	case len(without) > 0:
+		return wayOut(finding.Warningf("InstanceTypeNotOffered", field, "%s is not offered in %s, where no node will start; the other zones of the environment have it", which, strings.Join(without, ", "))), nil
+	case len(short) > 0:
+		return wayOut(finding.Warningf("InstanceTypeNotOffered", field, "not all of %s are offered in %s: EKS may refuse a node group with them", strings.Join(names, ", "), strings.Join(short, ", "))), nil
+	}
+	return nil, nil
+}
+
+// groupStands reports whether the environment has a node group that the request leaves its instance types.
+func (s subject) groupStands() bool {
+	live := s.stacks[s.names.CapacityStack].Parameters
+	return live != nil && !anotherGroup(live, s.request) && !changed(live, "InstanceType", s.request.InstanceType)
+}
+
+// offersOf returns by zone the types that are offered there.
+func offersOf(ctx context.Context, api instanceAPI, names, zones []string) (map[string][]string, error) {
 	pages := ec2.NewDescribeInstanceTypeOfferingsPaginator(api, &ec2.DescribeInstanceTypeOfferingsInput{
 		LocationType: types.LocationTypeAvailabilityZone,
 		Filters: []types.Filter{
 			{Name: aws.String("instance-type"), Values: names},
-			{Name: aws.String("location"), Values: s.zones},
+			{Name: aws.String("location"), Values: zones},
 		},
 	})
 	offered := map[string][]string{}
@@ -162,14 +203,5 @@ func lookAtOfferings(ctx context.Context, api instanceAPI, s subject, known map[
 			offered[zone] = append(offered[zone], string(o.InstanceType))
 		}
 	}
-	without := slices.DeleteFunc(slices.Clone(s.zones), func(z string) bool { return len(offered[z]) > 0 })
-	switch {
-	case len(without) == 0:
-		return nil, nil
-	case len(without) == len(s.zones):
-		return []finding.Finding{finding.Errorf("InstanceTypeNotOffered", instanceField(s.request), "%s is not offered in the environment's zones: %s", strings.Join(names, " or "), strings.Join(s.zones, ", ")).
-			WithNext("choose a type that is: aws ec2 describe-instance-type-offerings --region %s --location-type availability-zone --filters Name=location,Values=%s", s.request.Region, strings.Join(s.zones, ","))}, nil
-	}
-	return []finding.Finding{finding.Warningf("InstanceTypeNotOffered", instanceField(s.request), "%s is not offered in %s, where no node will start; the other zones of the environment have it", strings.Join(names, " or "), strings.Join(without, ", ")).
-		WithNext("choose a type that all of %s have, if the nodes are to outlive the loss of a zone", strings.Join(s.zones, ", "))}, nil
+	return offered, nil
 }

@@ -15,9 +15,10 @@ import (
 
 var _ instanceAPI = (*ec2.Client)(nil)
 
-// fakeInstances knows m5.large and the zones that have it.
+// fakeInstances knows m5.large and the zones that have it, and some other types with theirs.
 type fakeInstances struct {
 	zones   []string
+	some    map[string][]string
 	running []types.Instance
 }
 
@@ -26,6 +27,10 @@ func (f fakeInstances) DescribeInstanceTypes(_ context.Context, in *ec2.Describe
 	for _, name := range in.Filters[0].Values {
 		if name == "m5.large" {
 			out.InstanceTypes = append(out.InstanceTypes, m5large())
+		} else if f.some[name] != nil {
+			other := m5large()
+			other.InstanceType = types.InstanceType(name)
+			out.InstanceTypes = append(out.InstanceTypes, other)
 		}
 	}
 	return out, nil
@@ -35,6 +40,11 @@ func (f fakeInstances) DescribeInstanceTypeOfferings(_ context.Context, in *ec2.
 	out := &ec2.DescribeInstanceTypeOfferingsOutput{}
 	for _, zone := range f.zones {
 		out.InstanceTypeOfferings = append(out.InstanceTypeOfferings, types.InstanceTypeOffering{InstanceType: "m5.large", Location: aws.String(zone)})
+	}
+	for name, zones := range f.some {
+		for _, zone := range zones {
+			out.InstanceTypeOfferings = append(out.InstanceTypeOfferings, types.InstanceTypeOffering{InstanceType: types.InstanceType(name), Location: aws.String(zone)})
+		}
 	}
 	return out, nil
 }
@@ -60,6 +70,7 @@ func TestInstances(t *testing.T) {
 		reason string
 		change func(*environment.Request)
 		api    fakeInstances
+		live   map[string]string
 		quota  float64
 		want   []string
 	}{
@@ -67,11 +78,24 @@ func TestInstances(t *testing.T) {
 		"Fargate":  {reason: "no nodes", change: func(r *environment.Request) { r.NodeType, r.InstanceTypes = "FARGATE", nil }},
 		"Unknown":  {reason: "no such type", change: func(r *environment.Request) { r.InstanceTypes = []string{"m55.large"} }, api: fakeInstances{zones: zones}, want: []string{"error InstanceTypeUnknown"}},
 		"Nowhere":  {reason: "in other zones only", quota: 8, want: []string{"error InstanceTypeNotOffered"}},
-		"SomeZone": {reason: "one zone less", api: fakeInstances{zones: zones[:1]}, quota: 8, want: []string{"warning InstanceTypeNotOffered"}},
-		"Arm":      {reason: "an image for other processors", change: func(r *environment.Request) { r.AMIType = "BOTTLEROCKET_ARM_64" }, api: fakeInstances{zones: zones}, quota: 8, want: []string{"error ArchitectureMismatch"}},
-		"Neuron":   {reason: "an image for devices it has not", change: func(r *environment.Request) { r.AMIType = "AL2023_x86_64_NEURON" }, api: fakeInstances{zones: zones}, quota: 8, want: []string{"error NoNeuron"}},
-		"Full":     {reason: "4 vCPUs at once", api: fakeInstances{zones: zones}, quota: 3, want: []string{"error QuotaExceeded"}},
-		"Near":     {reason: "8 vCPUs in the end", api: fakeInstances{zones: zones}, quota: 7, want: []string{"warning QuotaNear"}},
+		"SomeZone": {reason: "EKS refuses a group with a subnet in a zone without the type", api: fakeInstances{zones: zones[:1]}, quota: 8, want: []string{"error InstanceTypeNotOffered"}},
+		"SomeType": {
+			reason: "each zone has one of the types", quota: 8, want: []string{"warning InstanceTypeNotOffered"},
+			change: func(r *environment.Request) { r.InstanceType, r.InstanceTypes = "", []string{"m5.large", "m6i.large"} },
+			api:    fakeInstances{zones: zones, some: map[string][]string{"m6i.large": zones[:1]}},
+		},
+		"Standing": {
+			reason: "the group is there all the same", api: fakeInstances{zones: zones[:1]}, quota: 8, want: []string{"warning InstanceTypeNotOffered"},
+			live: map[string]string{"DesiredSize": "2", "InstanceType": "m5.large", "AmiType": "AL2023_x86_64_STANDARD"},
+		},
+		"Renewed": {
+			reason: "with another type it is asked again", api: fakeInstances{zones: zones[:1]}, quota: 8, want: []string{"error InstanceTypeNotOffered"},
+			live: map[string]string{"DesiredSize": "2", "InstanceType": "m5.xlarge", "AmiType": "AL2023_x86_64_STANDARD"},
+		},
+		"Arm":    {reason: "an image for other processors", change: func(r *environment.Request) { r.AMIType = "BOTTLEROCKET_ARM_64" }, api: fakeInstances{zones: zones}, quota: 8, want: []string{"error ArchitectureMismatch"}},
+		"Neuron": {reason: "an image for devices it has not", change: func(r *environment.Request) { r.AMIType = "AL2023_x86_64_NEURON" }, api: fakeInstances{zones: zones}, quota: 8, want: []string{"error NoNeuron"}},
+		"Full":   {reason: "4 vCPUs at once", api: fakeInstances{zones: zones}, quota: 3, want: []string{"error QuotaExceeded"}},
+		"Near":   {reason: "8 vCPUs in the end", api: fakeInstances{zones: zones}, quota: 7, want: []string{"warning QuotaNear"}},
 		"Spot": {
 			reason: "Spot instances have a quota of their own", quota: 3, change: func(r *environment.Request) { r.CapacityType = "SPOT" },
 			api: fakeInstances{zones: zones, running: []types.Instance{instance("t3.nano", "", 1)}},
@@ -90,7 +114,11 @@ func TestInstances(t *testing.T) {
 			if tc.change != nil {
 				tc.change(&r)
 			}
-			found, err := lookAtInstances(t.Context(), tc.api, fakeQuotas{"L-1216C47A": tc.quota, "L-34B43A08": 8}, subject{request: r, names: environment.NamesOf(r), zones: zones})
+			s := subject{request: r, names: environment.NamesOf(r), zones: zones, stacks: map[string]stack.Description{}}
+			if tc.live != nil {
+				s.stacks[s.names.CapacityStack] = stack.Description{Parameters: tc.live}
+			}
+			found, err := lookAtInstances(t.Context(), tc.api, fakeQuotas{"L-1216C47A": tc.quota, "L-34B43A08": 8}, s)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -125,16 +153,20 @@ func TestNewNodes(t *testing.T) {
 		live       map[string]string
 		now, later int
 	}{
-		"New":      {"all of them", nil, 2, 5},
-		"Same":     {"they run already", map[string]string{"DesiredSize": "3", "InstanceType": "m5.large", "AmiType": "A"}, 0, 2},
-		"Fewer":    {"up to the smallest number", map[string]string{"DesiredSize": "0", "InstanceType": "m5.large", "AmiType": "A"}, 1, 5},
-		"Spot":     {"a second group, since the kind of capacity is the group's", map[string]string{"DesiredSize": "3", "InstanceType": "m5.large", "AmiType": "A", "CapacityType": "SPOT"}, 3, 5},
-		"Replaced": {"a second group beside the first", map[string]string{"DesiredSize": "3", "InstanceType": "m5.xlarge", "AmiType": "A"}, 3, 5},
+		"New":     {"all of them", nil, 2, 5},
+		"Same":    {"they run already", map[string]string{"DesiredSize": "3", "InstanceType": "m5.large", "AmiType": "A"}, 0, 2},
+		"Fewer":   {"up to the smallest number", map[string]string{"DesiredSize": "0", "InstanceType": "m5.large", "AmiType": "A"}, 1, 5},
+		"Spot":    {"a second group, since the kind of capacity is the group's", map[string]string{"DesiredSize": "3", "InstanceType": "m5.large", "AmiType": "A", "CapacityType": "SPOT"}, 3, 5},
+		"Image":   {"a second group beside the first", map[string]string{"DesiredSize": "3", "InstanceType": "m5.large", "AmiType": "B"}, 3, 5},
+		"Several": {"the list of types is the group's too", map[string]string{"DesiredSize": "3", "InstanceTypes": "m5.large,m6i.large", "AmiType": "A"}, 3, 5},
+		"Type":    {"the launch template's, so the nodes of one group are renewed one after the other", map[string]string{"DesiredSize": "3", "InstanceType": "m5.xlarge", "AmiType": "A"}, 1, 5},
+		"Disk":    {"likewise, with two more nodes in each zone at once", map[string]string{"DesiredSize": "3", "InstanceType": "m5.large", "AmiType": "A", "DiskSize": "50"}, 0, 4},
+		"Upgrade": {"likewise", map[string]string{"DesiredSize": "5", "InstanceType": "m5.large", "AmiType": "A", "KubernetesVersion": "1.35"}, 0, 4},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			r := environment.Request{Prefix: "opa", Name: "dev", InstanceType: "m5.large", InstanceTypes: []string{"m5.large"}, CapacityType: "ON_DEMAND", AMIType: "A", NodeGroupMinSize: 1, NodeGroupDesiredSize: 2, NodeGroupMaxSize: 5}
-			s := subject{request: r, names: environment.NamesOf(r), stacks: map[string]stack.Description{}}
+			r := environment.Request{Prefix: "opa", Name: "dev", InstanceType: "m5.large", InstanceTypes: []string{"m5.large"}, CapacityType: "ON_DEMAND", AMIType: "A", NodeGroupMinSize: 1, NodeGroupDesiredSize: 2, NodeGroupMaxSize: 5, NodeGroupDiskSize: 20, KubernetesVersion: "1.36"}
+			s := subject{request: r, names: environment.NamesOf(r), zones: []string{"a", "b"}, stacks: map[string]stack.Description{}}
 			if tc.live != nil {
 				s.stacks[s.names.CapacityStack] = stack.Description{Parameters: tc.live}
 			}

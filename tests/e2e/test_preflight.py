@@ -177,14 +177,14 @@ def test_everything_is_said_at_once(provider: Provider, layout: Layout) -> None:
         cause = provider.run(example("managed-nodes", name="checked", **changes)).failed("PreflightFailed")
     found = [(f["severity"], f["code"], f["field"]) for f in cause["findings"]]
     assert sorted(found) == [
+        ("error", "InstanceTypeNotOffered", "/instanceType"),
         ("error", "InvalidRequest", "/kubernetesVersion"),
         ("error", "QuotaExceeded", "/natGateways"),
         ("error", "QuotaExceeded", "/vpcConfiguration"),
         ("error", "RoleMissing", "/clusterAdminRole"),
         ("warning", "BlockOverlapsDocker", "/cidr"),
-        ("warning", "InstanceTypeNotOffered", "/instanceType"),
     ]
-    assert cause["message"].startswith("4 things stand in the way; nothing was created:")
+    assert cause["message"].startswith("5 things stand in the way; nothing was created:")
     assert cause["message"].count("\n- ") == 6
 
 
