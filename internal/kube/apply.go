@@ -47,7 +47,9 @@ func (c *Client) Apply(ctx context.Context, object *unstructured.Unstructured, o
 	if t.object.GetName() == "" {
 		return "", fault.New(fault.InvalidRequest, "%s: metadata.name is required to apply", t)
 	}
-	annotate(t.object)
+	if err := annotate(t.object); err != nil {
+		return "", err
+	}
 	live, err := c.get(ctx, t)
 	version := t.object.GetResourceVersion()
 	switch {

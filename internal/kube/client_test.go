@@ -166,6 +166,17 @@ func TestBadObjects(t *testing.T) {
 		"NoKind":      {"without a kind there is no resource", map[string]any{"apiVersion": "v1"}, fault.InvalidRequest},
 		"NoName":      {"apply needs a name", map[string]any{"apiVersion": "v1", "kind": "ConfigMap"}, fault.InvalidRequest},
 		"OddMetadata": {"metadata may be anything in a request", map[string]any{"apiVersion": "v1", "kind": "ConfigMap", "metadata": "x"}, fault.InvalidRequest},
+		"OddName":     {"a number is no name", map[string]any{"apiVersion": "v1", "kind": "ConfigMap", "metadata": map[string]any{"name": 7}}, fault.InvalidRequest},
+		"OddSpace":    {"nor is it no namespace", map[string]any{"apiVersion": "v1", "kind": "ConfigMap", "metadata": map[string]any{"name": "a", "namespace": 7}}, fault.InvalidRequest},
+		"OddAnnotation": {
+			"left out, it would take the others with it",
+			map[string]any{"apiVersion": "v1", "kind": "ConfigMap", "metadata": map[string]any{"name": "a", "annotations": map[string]any{"internal": true, "b": "c"}}},
+			fault.InvalidRequest,
+		},
+		"OddAnnotations": {
+			"as above", map[string]any{"apiVersion": "v1", "kind": "ConfigMap", "metadata": map[string]any{"name": "a", "annotations": "b"}},
+			fault.InvalidRequest,
+		},
 		"UnknownKind": {"the kind is not served", map[string]any{"apiVersion": "v9", "kind": "Ghost", "metadata": map[string]any{"name": "g"}}, fault.Failed},
 	}
 	client := newClient(t, kubetest.NewFake(t).Config())
@@ -176,6 +187,18 @@ func TestBadObjects(t *testing.T) {
 				t.Errorf("%s: code %q, want %q: %v", tc.reason, got, tc.code, err)
 			}
 		})
+	}
+}
+
+func TestOddAnnotationIsNoneOfDelete(t *testing.T) {
+	odd := map[string]any{"apiVersion": "v1", "kind": "ConfigMap", "metadata": map[string]any{"name": "a", "annotations": map[string]any{"internal": true}}}
+	client := newClient(t, kubetest.NewFake(t).Config())
+	object := &unstructured.Unstructured{Object: odd}
+	if _, err := client.Create(t.Context(), object, kube.WriteOptions{}); fault.CodeOf(err) != fault.InvalidRequest || strings.Contains(err.Error(), "true") {
+		t.Errorf("Create: %v", err)
+	}
+	if got := client.Delete(t.Context(), []*unstructured.Unstructured{object}, 0); got[0].Err != nil {
+		t.Errorf("what is to go needs none: %v", got[0].Err)
 	}
 }
 

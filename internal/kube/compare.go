@@ -3,12 +3,16 @@ package kube
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"reflect"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	utiljson "k8s.io/apimachinery/pkg/util/json"
+
+	"github.com/harmonix-eks/environment-provider/internal/fault"
 )
 
 const (
@@ -19,7 +23,10 @@ const (
 )
 
 // annotate gives an object its last-applied annotation, or none when that would be too large.
-func annotate(object *unstructured.Unstructured) {
+func annotate(object *unstructured.Unstructured) error {
+	if field := oddAnnotation(object); field != "" {
+		return fault.New(fault.InvalidRequest, "%s: %s is not a text; put its value between quotation marks", Describe(object), field)
+	}
 	annotations := object.GetAnnotations()
 	delete(annotations, lastAppliedAnnotation)
 	if annotations == nil {
@@ -46,6 +53,23 @@ func annotate(object *unstructured.Unstructured) {
 	} else {
 		object.SetAnnotations(nil)
 	}
+	return nil
+}
+
+// oddAnnotation names the first of an object's annotations that is not a text, such as true without
+// quotation marks. GetAnnotations gives none at all then, and all of them would be lost.
+func oddAnnotation(object *unstructured.Unstructured) string {
+	found, _, _ := unstructured.NestedFieldNoCopy(object.Object, "metadata", "annotations")
+	annotations, ok := found.(map[string]any)
+	if !ok && found != nil {
+		return "metadata.annotations"
+	}
+	for _, key := range slices.Sorted(maps.Keys(annotations)) {
+		if _, ok := annotations[key].(string); !ok {
+			return "metadata.annotations." + key
+		}
+	}
+	return ""
 }
 
 // lastApplied returns the text of an object's annotation, nil when it has none.

@@ -119,16 +119,35 @@ func copyOf(object *unstructured.Unstructured) (*unstructured.Unstructured, erro
 	}
 	dropNulls(content)
 	own := &unstructured.Unstructured{Object: content}
-	if metadata, ok := content["metadata"]; ok {
-		if _, ok := metadata.(map[string]any); !ok {
-			return nil, errors.New("metadata is not an object")
-		}
+	if err := checkMetadata(content); err != nil {
+		return nil, err
 	}
 	unstructured.RemoveNestedField(content, "metadata", "managedFields")
 	if own.GetAPIVersion() == "v1" && own.GetKind() == "Secret" {
 		encodeStringData(content)
 	}
 	return own, nil
+}
+
+// checkMetadata refuses metadata that says something else than where the object is. A namespace that is
+// a number would be taken for none, and the object put into the default one.
+func checkMetadata(content map[string]any) error {
+	found, ok := content["metadata"]
+	if !ok {
+		return nil
+	}
+	metadata, ok := found.(map[string]any)
+	if !ok {
+		return errors.New("metadata is not an object")
+	}
+	for _, field := range []string{"name", "namespace"} {
+		if value, ok := metadata[field]; ok {
+			if _, ok := value.(string); !ok {
+				return errors.New("metadata." + field + " is not a text; put its value between quotation marks")
+			}
+		}
+	}
+	return nil
 }
 
 // dropNulls removes null members, which templates leave where nothing is wanted. kubectl sends
@@ -195,7 +214,9 @@ func (c *Client) Create(ctx context.Context, object *unstructured.Unstructured, 
 	if err != nil {
 		return "", err
 	}
-	annotate(t.object)
+	if err := annotate(t.object); err != nil {
+		return "", err
+	}
 	attempts := 0
 	var made *unstructured.Unstructured
 	err = c.do(ctx, transient, func(ctx context.Context) (err error) {

@@ -44,7 +44,9 @@ func (c *Client) Plan(ctx context.Context, object *unstructured.Unstructured, op
 		return planned, err
 	}
 	planned.Object = Describe(t.object)
-	annotate(t.object)
+	if err := annotate(t.object); err != nil {
+		return planned, err
+	}
 	live, err := c.get(ctx, t)
 	switch {
 	case apierrors.IsNotFound(err):
