@@ -2,11 +2,10 @@ package kubectl
 
 import (
 	"context"
+	"encoding/json"
 	"strconv"
 	"strings"
 	"time"
-
-	"sigs.k8s.io/yaml"
 
 	"github.com/harmonix-eks/environment-provider/internal/fault"
 	"github.com/harmonix-eks/environment-provider/internal/helm"
@@ -187,7 +186,8 @@ func duration(properties Properties, name string) (time.Duration, error) {
 // too, as by Helm, and numbers become those that Helm's command line makes of a file's.
 func valuesOf(properties Properties) (map[string]any, error) {
 	var values map[string]any
-	if err := yaml.Unmarshal([]byte(properties.Text("Values")), &values); err != nil {
+	text, err := jsonOf(properties.Text("Values"))
+	if err != nil || json.Unmarshal(text, &values) != nil {
 		return nil, invalid("Values", "is not a JSON object")
 	}
 	return values, nil

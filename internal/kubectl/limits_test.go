@@ -48,6 +48,7 @@ func TestManifestInS3(t *testing.T) {
 	)
 	stored := files{
 		"s3://b/list.json": `[null,` + a + `]`,
+		"s3://b/ascii":     `[{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a","namespace":"shop"},"data":{"k":"\ud83d\ude00"}}]`,
 		"s3://b/docs.yaml": "---\n" + a + "\n---\n---\n" + b,
 		"s3://b/list.gz":   zipped(t, "["+a+"]"),
 		"s3://b/bomb.gz":   zipped(t, strings.Repeat(" ", 17<<20)),
@@ -64,6 +65,7 @@ func TestManifestInS3(t *testing.T) {
 		objects    []string
 	}{
 		"JSON":    {"as the property would have it", `"ManifestURL":"s3://b/list.json"`, "", "", []string{"a"}},
+		"ASCII":   {"escapes that YAML does not have", `"ManifestURL":"s3://b/ascii"`, "", "", []string{"a"}},
 		"YAML":    {"as people write it", `"ManifestURL":"s3://b/docs.yaml"`, "", "", []string{"a", "b"}},
 		"Gzip":    {"compressed", `"ManifestURL":"s3://b/list.gz"`, "", "", []string{"a"}},
 		"Bomb":    {"what comes out is bounded", `"ManifestURL":"s3://b/bomb.gz"`, "InvalidRequest", "more than 16 MiB", nil},

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"regexp"
@@ -12,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	utiljson "k8s.io/apimachinery/pkg/util/json"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
+	"sigs.k8s.io/yaml"
 
 	"github.com/harmonix-eks/environment-provider/internal/file"
 )
@@ -94,6 +96,11 @@ func unpacked(content []byte) ([]byte, error) {
 
 // documentsOf reads the documents of a file.
 func documentsOf(content []byte) ([]any, error) {
+	var list []any
+	if bytes.HasPrefix(bytes.TrimSpace(content), []byte("[")) && utiljson.Unmarshal(content, &list) == nil {
+		// The decoder below takes an array for YAML, which takes it much more memory.
+		return list, nil
+	}
 	decoder := utilyaml.NewYAMLOrJSONDecoder(bytes.NewReader(content), 4096)
 	var documents []any
 	for {
@@ -135,8 +142,8 @@ func flatten(objects []*unstructured.Unstructured, documents []any, property str
 		case nil:
 		case map[string]any:
 			object := &unstructured.Unstructured{Object: document}
-			items, isList := document["items"].([]any)
-			if !isList || object.GetKind() != "List" {
+			items, isList := itemsOf(object)
+			if !isList {
 				objects = append(objects, object)
 				continue
 			}
@@ -149,6 +156,32 @@ func flatten(objects []*unstructured.Unstructured, documents []any, property str
 		}
 	}
 	return objects, nil
+}
+
+// itemsOf returns the items of a list, and whether the object is one: a List, or one of a kind's own such
+// as ConfigMapList, whose items need not repeat the kind. An object with a name is none of the latter,
+// whatever its kind is called.
+func itemsOf(object *unstructured.Unstructured) ([]any, bool) {
+	items, ok := object.Object["items"].([]any)
+	kind, isList := strings.CutSuffix(object.GetKind(), "List")
+	if !ok || !isList || kind != "" && object.GetName() != "" {
+		return nil, false
+	}
+	for _, item := range items {
+		if item, ok := item.(map[string]any); ok && kind != "" && item["kind"] == nil {
+			item["apiVersion"], item["kind"] = object.GetAPIVersion(), kind
+		}
+	}
+	return items, true
+}
+
+// jsonOf makes JSON of a property that is JSON or YAML. JSON is taken as it is: YAML lacks some of its
+// escapes, such as the two of a character like an emoji, which is how encoders write it in ASCII.
+func jsonOf(text string) ([]byte, error) {
+	if json.Valid([]byte(text)) {
+		return []byte(text), nil
+	}
+	return yaml.YAMLToJSON([]byte(text))
 }
 
 // reference is a dynamic reference that CloudFormation leaves as it is in a custom resource's

@@ -6,7 +6,6 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/yaml"
 
 	"github.com/harmonix-eks/environment-provider/internal/kube"
 )
@@ -93,7 +92,7 @@ func patchText(properties Properties, name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	patch, err := yaml.YAMLToJSON([]byte(text))
+	patch, err := jsonOf(text)
 	if err != nil {
 		return nil, invalid(name, "is neither JSON nor YAML")
 	}

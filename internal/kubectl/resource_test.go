@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/harmonix-eks/environment-provider/internal/fault"
 	"github.com/harmonix-eks/environment-provider/internal/kube"
 	"github.com/harmonix-eks/environment-provider/internal/kube/kubetest"
 	"github.com/harmonix-eks/environment-provider/internal/kubectl"
@@ -167,5 +168,25 @@ func TestRoles(t *testing.T) {
 				t.Errorf("Check: %v", err)
 			}
 		})
+	}
+}
+
+// Encoders that write ASCII write an emoji as two escapes, which JSON has and YAML has not.
+func TestEscapedProperties(t *testing.T) {
+	const emoji = `{\"data\":{\"k\":\"\\ud83d\\ude00\"}}`
+	f := newFunction(t)
+	f.fake.Put(maps+"a", `{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a","namespace":"shop"}}`)
+	patch := `"ResourceName":"cm/a","ResourceNamespace":"shop","PatchType":"merge","RestorePatchJson":"{}","ApplyPatchJson":"` + emoji + `"`
+	if _, code, message := f.invoke(t, event("Create", "KubernetesPatch", patch)); code != "" {
+		t.Errorf("a patch: %s %s", code, message)
+	}
+	if diff := cmp.Diff(map[string]any{"k": "😀"}, f.fake.Object(maps + "a")["data"]); diff != "" {
+		t.Errorf("data (-want +got):\n%s", diff)
+	}
+	f.connector.err = fault.New(fault.Conflict, "as far as the cluster")
+	for reason, values := range map[string]string{"escapes": emoji, "YAML": `a: {b: 1}`, "nothing": ""} {
+		if _, code, message := f.invoke(t, event("Create", "HelmChart", `"Release":"r","Chart":"c","Values":"`+values+`"`)); code != "Conflict" {
+			t.Errorf("%s as values: %s %s", reason, code, message)
+		}
 	}
 }
