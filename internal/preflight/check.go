@@ -89,6 +89,7 @@ func checks() []check {
 		{what: "the names of log groups", look: takenLogGroups},
 		{what: "the name of the kubectl function", look: takenFunction},
 		{what: "the names of SSM parameters", look: takenParameters},
+		{what: "the addresses for an upgrade", look: roomToUpgrade},
 		{what: "the existing VPC", look: existingVPC},
 		{what: "the services of the VPC's endpoints", look: endpointServices},
 	}
