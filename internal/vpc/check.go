@@ -186,6 +186,15 @@ func blocks(v VPC, r environment.Request) []finding.Finding {
 			report = append(report, finding.Warningf(codeSubnets, "/vpcId", "block %s of %s overlaps %s, which container engines use for their own bridge", b, v.ID, docker))
 		}
 	}
+	ten, services := netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("172.20.0.0/16")
+	if slices.ContainsFunc(v.Blocks, ten.Overlaps) {
+		for _, b := range v.Blocks {
+			if b.Overlaps(services) {
+				report = append(report, finding.Warningf(codeSubnets, "/vpcId", "block %s of %s overlaps %s, from which EKS gives services their addresses where a VPC has a block of %s: EKS refuses the cluster, or its pods do not reach the block", b, v.ID, services, ten).
+					WithNext("name another VPC, unless no pod is to reach that block"))
+			}
+		}
+	}
 	return report
 }
 

@@ -274,6 +274,15 @@ func TestCheck(t *testing.T) {
 			reason: "they will be there", way: vpc.NATGateway, vpc: func(v *vpc.VPC) { v.Subnets[0].Tags = nil },
 			request: func(r *environment.Request) { r.TagSubnets = true },
 		},
+		"Services": {
+			reason: "EKS takes them from 172.20.0.0/16 beside a block of 10.0.0.0/8", way: vpc.NATGateway,
+			vpc:      func(v *vpc.VPC) { v.Blocks = append(v.Blocks, netip.MustParsePrefix("172.20.128.0/20")) },
+			warnings: []string{"block 172.20.128.0/20 of vpc-1 overlaps 172.20.0.0/16, from which EKS gives services their addresses"},
+		},
+		"NoServices": {
+			reason: "without one, EKS takes the other range", way: vpc.NATGateway,
+			vpc: func(v *vpc.VPC) { v.Blocks = []netip.Prefix{netip.MustParsePrefix("172.20.0.0/16")} },
+		},
 		"Blocks": {
 			reason: "more blocks than the group admits", way: vpc.NATGateway, request: func(r *environment.Request) { r.InterfaceEndpoints = []string{"sts"} },
 			vpc: func(v *vpc.VPC) {
