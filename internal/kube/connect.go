@@ -79,7 +79,7 @@ func (c *Connector) Connect(ctx context.Context, cluster, role string) (*Client,
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	key := connectionKey{cluster, role}
-	now := time.Now()
+	now := wall()
 	if found, ok := c.connections[key]; ok && now.Sub(found.described) < descriptionLife {
 		if now.Sub(found.used) > idleLife {
 			closeIdle(found.transport)
@@ -131,7 +131,7 @@ func (c *Connector) connect(ctx context.Context, key connectionKey) (*connection
 	if err != nil {
 		return nil, err
 	}
-	now := time.Now()
+	now := wall()
 	return &connection{client: client, tokens: tokens, transport: transport, described: now, used: now}, nil
 }
 

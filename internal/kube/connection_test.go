@@ -3,6 +3,7 @@ package kube
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -62,5 +63,15 @@ func TestTransportIsItsConnections(t *testing.T) {
 	}
 	if one == two || !one.ForceAttemptHTTP2 && one.TLSNextProto["h2"] == nil {
 		t.Error("a transport is shared, or does not speak HTTP/2")
+	}
+}
+
+// A connection rests while its sandbox is frozen, and so does the monotonic clock.
+func TestAgesAreByTheWallClock(t *testing.T) {
+	source := newTokenSource(aws.Config{}, nil, connectionKey{})
+	for reason, now := range map[string]time.Time{"a connection's age": wall(), "a token's": source.now()} {
+		if text := now.String(); strings.Contains(text, "m=") {
+			t.Errorf("%s is by %s", reason, text)
+		}
 	}
 }
