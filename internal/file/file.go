@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"time"
 
@@ -103,7 +104,7 @@ func passing(err error) bool {
 func (r *Reader) Read(ctx context.Context, address, what, field string, limit int64) ([]byte, error) {
 	location, err := url.Parse(address)
 	if err != nil || location.Host == "" {
-		return nil, invalid(field, "%s is not at an address: %q", what, address)
+		return nil, invalid(field, "%s is not at an address: %q", what, Shown(address))
 	}
 	get := r.get
 	switch location.Scheme {
@@ -128,6 +129,12 @@ func (r *Reader) Read(ctx context.Context, address, what, field string, limit in
 		pause *= 3
 	}
 }
+
+// Shown is an address as messages repeat it: without what stands before the host, which may be a password.
+// The address need not be a valid one.
+func Shown(address string) string { return userInfo.ReplaceAllString(address, "$1") }
+
+var userInfo = regexp.MustCompile(`^([a-zA-Z0-9+.-]+://)[^/]*@`)
 
 // redacted is an address for people: without a password.
 func redacted(location *url.URL) string { return location.Redacted() }

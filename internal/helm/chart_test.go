@@ -109,6 +109,27 @@ func TestRepository(t *testing.T) {
 	}
 }
 
+// A password before the host is sent, and no message has it.
+func TestPasswordsOfRepositories(t *testing.T) {
+	server := helmtest.Repository(t, helmtest.Web("1.0.0"))
+	with := strings.Replace(server.URL, "://", "://user:planted@", 1)
+	for name, source := range map[string]helm.Source{
+		"NoChart":   {Chart: "wob", Repository: with},
+		"NoVersion": {Chart: "web", Version: "9.0.0", Repository: with},
+		"NotFound":  {Chart: "web", Repository: with + "/none"},
+		"Archive":   {Chart: with + "/none.tgz"},
+		"Registry":  {Chart: "web", Repository: "oci://user:planted@example.com/web", Version: "1.0.0"},
+		"NoAddress": {Chart: "web", Repository: "https://user:planted%@example.com"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := helm.NewCharts(aws.Config{}, nil).Load(t.Context(), source)
+			if err == nil || strings.Contains(err.Error(), "planted") {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+}
+
 func TestRepositoryComesBack(t *testing.T) {
 	server := helmtest.Repository(t, helmtest.Web("1.0.0"))
 	next, calls := server.Config.Handler, 0
@@ -250,8 +271,8 @@ func (r *registry) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	const kind = "application/vnd.oci.image.manifest.v1+json"
 	switch request.URL.Path {
 	case "/v2/charts/web/tags/list":
-		_, _ = fmt.Fprint(w, `{"name":"charts/web","tags":["1.0.0","1.1.0_build","0.9.0","latest"]}`)
-	case "/v2/charts/web/manifests/1.0.0", "/v2/charts/web/manifests/1.1.0_build", fmt.Sprintf("/v2/charts/web/manifests/sha256:%x", sha256.Sum256(manifest)):
+		_, _ = fmt.Fprint(w, `{"name":"charts/web","tags":["1.0.0","1.1.0_build","0.9.0","v0.8.0","latest"]}`)
+	case "/v2/charts/web/manifests/1.0.0", "/v2/charts/web/manifests/1.1.0_build", "/v2/charts/web/manifests/v0.8.0", fmt.Sprintf("/v2/charts/web/manifests/sha256:%x", sha256.Sum256(manifest)):
 		serve(manifest, kind)
 	case "/v2/charts/web/manifests/0.9.0":
 		serve(image, kind)
@@ -295,6 +316,11 @@ func TestRegistry(t *testing.T) {
 		"AsChart":    {"the address may be the chart's", helm.Source{Chart: "oci://example.com/charts/web", Version: "1.0.0"}, "", outcome{Chart: "web 1.0.0"}, nil},
 		"Newest":     {"no version means the newest; an underscore in a tag is a plus", helm.Source{Repository: "oci://example.com/charts/web"}, "", outcome{Chart: "web 1.0.0"}, nil},
 		"Constraint": {"a constraint", helm.Source{Repository: "oci://example.com/charts/web", Version: "~1.0"}, "", outcome{Chart: "web 1.0.0"}, nil},
+		"V":          {"cert-manager's versions begin with a v, and so do its tags", helm.Source{Repository: "oci://example.com/charts/web", Version: "v0.8.0"}, "", outcome{Chart: "web 1.0.0"}, nil},
+		"VInTag":     {"a v more or less is the same version", helm.Source{Repository: "oci://example.com/charts/web", Version: "0.8.0"}, "", outcome{Chart: "web 1.0.0"}, nil},
+		"VInVersion": {"as above", helm.Source{Repository: "oci://example.com/charts/web", Version: "v1.0.0"}, "", outcome{Chart: "web 1.0.0"}, nil},
+		"VOfNone":    {"what comes near is named as the tag is", helm.Source{Repository: "oci://example.com/charts/web", Version: "v0.8.1"}, "", outcome{Code: fault.InvalidRequest, Text: "v0.8.0"}, nil},
+		"VOfRange":   {"a constraint finds such tags", helm.Source{Repository: "oci://example.com/charts/web", Version: "<0.9"}, "", outcome{Chart: "web 1.0.0"}, nil},
 		"Digest":     {"by digest", helm.Source{Repository: "oci://example.com/charts/web@" + digest}, "", outcome{Chart: "web 1.0.0"}, nil},
 		"NoVersion":  {"what comes near is named", helm.Source{Repository: "oci://example.com/charts/web", Version: "1.2.0"}, "", outcome{Code: fault.InvalidRequest, Text: "1.1.0+build, 1.0.0, 0.9.0"}, nil},
 		"NoChart":    {"the address is named", helm.Source{Repository: "oci://example.com/charts/wob", Version: "1.2.0"}, "", outcome{Code: fault.InvalidRequest, Text: "oci://example.com/charts/wob"}, nil},

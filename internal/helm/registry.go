@@ -54,7 +54,7 @@ var privateRegistry = regexp.MustCompile(`^[0-9]{12}\.dkr[.-]ecr(?:-fips)?\.([a-
 func (c *Charts) pull(ctx context.Context, address, version, field string) ([]*loader.BufferedFile, error) {
 	named, err := registry.ParseReference(strings.TrimSuffix(strings.TrimPrefix(address, "oci://"), "/"))
 	if err != nil {
-		return nil, invalid(field, "%s does not name a chart in a registry", address)
+		return nil, invalid(field, "%s does not name a chart in a registry", file.Shown(address))
 	}
 	repository, err := c.repository(ctx, named)
 	if err != nil {
@@ -69,7 +69,11 @@ func (c *Charts) pull(ctx context.Context, address, version, field string) ([]*l
 	archive, err := layer(ctx, repository, named.Reference)
 	if errors.Is(err, errdef.ErrNotFound) && !pinned {
 		if versions, listErr := tags(ctx, repository); listErr == nil {
-			return nil, noVersion(name, version, address, versions)
+			other := slices.IndexFunc(versions, func(tag string) bool { return bare(tag) == bare(version) })
+			if other < 0 {
+				return nil, noVersion(name, version, file.Shown(address), versions)
+			}
+			archive, err = layer(ctx, repository, tagOf(versions[other]))
 		}
 	}
 	if err != nil {
@@ -103,10 +107,8 @@ func transportOf(client *http.Client) http.RoundTripper {
 
 // tagFor finds the tag of a version: the version itself, or the newest that meets a constraint.
 func tagFor(ctx context.Context, repository *remote.Repository, name, version, address, field string) (string, error) {
-	// A tag must not contain the plus sign that a version may; Helm writes an underscore.
-	// https://helm.sh/docs/topics/registries/
-	if _, err := semver.StrictNewVersion(version); err == nil {
-		return strings.ReplaceAll(version, "+", "_"), nil
+	if _, err := semver.StrictNewVersion(bare(version)); err == nil {
+		return tagOf(version), nil
 	}
 	versions, err := tags(ctx, repository)
 	if err != nil {
@@ -114,17 +116,28 @@ func tagFor(ctx context.Context, repository *remote.Repository, name, version, a
 	}
 	tag, err := helmregistry.GetTagMatchingVersionOrConstraint(versions, version)
 	if err != nil {
-		return "", noVersion(name, version, address, versions)
+		return "", noVersion(name, version, file.Shown(address), versions)
 	}
-	return strings.ReplaceAll(tag, "+", "_"), nil
+	return tagOf(tag), nil
 }
+
+// bare is a version without the v that some charts, such as cert-manager's, have before it.
+func bare(version string) string { return strings.TrimPrefix(version, "v") }
+
+// tagOf is a version's tag. It must not contain the plus sign that a version may; Helm writes an underscore.
+// https://helm.sh/docs/topics/registries/
+func tagOf(version string) string { return strings.ReplaceAll(version, "+", "_") }
 
 // tags returns the versions that a repository has, newest first.
 func tags(ctx context.Context, repository *remote.Repository) ([]string, error) {
 	var versions []*semver.Version
 	err := repository.Tags(ctx, "", func(page []string) error {
 		for _, tag := range page {
-			if version, err := semver.StrictNewVersion(strings.ReplaceAll(tag, "_", "+")); err == nil {
+			text := strings.ReplaceAll(tag, "_", "+")
+			if _, err := semver.StrictNewVersion(bare(text)); err != nil {
+				continue
+			}
+			if version, err := semver.NewVersion(text); err == nil {
 				versions = append(versions, version)
 			}
 		}
@@ -133,7 +146,7 @@ func tags(ctx context.Context, repository *remote.Repository) ([]string, error) 
 	slices.SortFunc(versions, func(a, b *semver.Version) int { return b.Compare(a) })
 	names := make([]string, 0, len(versions))
 	for _, version := range versions {
-		names = append(names, version.String())
+		names = append(names, version.Original())
 	}
 	return names, err
 }
@@ -240,7 +253,7 @@ func pullFault(err error, address, field string) error {
 	default:
 		next = ""
 	}
-	f := fault.Wrap(code, errors.New(oneLine(err.Error())), "pull the chart from %s", address).WithField(pointer(field))
+	f := fault.Wrap(code, errors.New(oneLine(err.Error())), "pull the chart from %s", file.Shown(address)).WithField(pointer(field))
 	f.Next = next
 	return f
 }

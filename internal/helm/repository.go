@@ -13,6 +13,8 @@ import (
 	"github.com/Masterminds/semver/v3"
 	"helm.sh/helm/v3/pkg/chart/loader"
 	"helm.sh/helm/v3/pkg/repo"
+
+	"github.com/harmonix-eks/environment-provider/internal/file"
 )
 
 // nearby is how many versions are named when the wanted one does not exist.
@@ -32,18 +34,18 @@ func (c *Charts) download(ctx context.Context, source Source, dir string) ([]*lo
 	index, err := repo.LoadIndexFile(path)
 	if err != nil {
 		text := strings.ReplaceAll(err.Error(), path, "it")
-		return nil, invalid("Repository", "the index of the chart repository %s cannot be read: %s", source.Repository, oneLine(text))
+		return nil, invalid("Repository", "the index of the chart repository %s cannot be read: %s", file.Shown(source.Repository), oneLine(text))
 	}
 	found, err := pick(index, source)
 	if err != nil {
 		return nil, err
 	}
 	if len(found.URLs) == 0 {
-		return nil, invalid("Version", "the chart repository %s has no archive of chart %s %s", source.Repository, source.Chart, found.Version)
+		return nil, invalid("Version", "the chart repository %s has no archive of chart %s %s", file.Shown(source.Repository), source.Chart, found.Version)
 	}
 	address, err := repo.ResolveReferenceURL(base, found.URLs[0])
 	if err != nil {
-		return nil, invalid("Repository", "the chart repository %s has a wrong address for chart %s %s", source.Repository, source.Chart, found.Version)
+		return nil, invalid("Repository", "the chart repository %s has a wrong address for chart %s %s", file.Shown(source.Repository), source.Chart, found.Version)
 	}
 	if strings.HasPrefix(address, "oci://") {
 		return c.pull(ctx, address, found.Version, "Repository")
@@ -53,7 +55,7 @@ func (c *Charts) download(ctx context.Context, source Source, dir string) ([]*lo
 		return nil, err
 	}
 	if sum := sha256.Sum256(archive); found.Digest != "" && strings.TrimPrefix(found.Digest, "sha256:") != hex.EncodeToString(sum[:]) {
-		return nil, invalid("Repository", "the archive of chart %s %s is not the one that the index of %s names: their digests differ", source.Chart, found.Version, source.Repository)
+		return nil, invalid("Repository", "the archive of chart %s %s is not the one that the index of %s names: their digests differ", source.Chart, found.Version, file.Shown(source.Repository))
 	}
 	return archived(archive, "Chart")
 }
@@ -65,13 +67,13 @@ func pick(index *repo.IndexFile, source Source) (*repo.ChartVersion, error) {
 		return found, nil
 	}
 	if errors.Is(err, repo.ErrNoChartName) {
-		return nil, invalid("Chart", "the chart repository %s has no chart %s", source.Repository, source.Chart)
+		return nil, invalid("Chart", "the chart repository %s has no chart %s", file.Shown(source.Repository), source.Chart)
 	}
 	var versions []string
 	for _, version := range index.Entries[source.Chart] {
 		versions = append(versions, version.Version)
 	}
-	return nil, noVersion(source.Chart, source.Version, source.Repository, versions)
+	return nil, noVersion(source.Chart, source.Version, file.Shown(source.Repository), versions)
 }
 
 // noVersion says that a version does not exist, and which ones come near.
