@@ -372,3 +372,40 @@ func TestDeadline(t *testing.T) {
 		})
 	}
 }
+
+// TestServiceTimeout is of resources that CloudFormation waits for less long than the function could work.
+func TestServiceTimeout(t *testing.T) {
+	cases := map[string]struct {
+		reason     string
+		properties string
+		want       string
+	}{
+		"Text":   {"CloudFormation sends texts", `{"ServiceTimeout":"1"}`, "Failed: the context ended"},
+		"Number": {"others may send numbers", `{"ServiceTimeout":1}`, "Failed: the context ended"},
+		"Longer": {"there is time", `{"ServiceTimeout":"3600"}`, "Failed: it did not"},
+		"None":   {"there is none", `{"ServiceToken":"x"}`, "Failed: it did not"},
+		"Odd":    {"who says nothing sensible has none", `{"ServiceTimeout":{"a":-1}}`, "Failed: it did not"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newCloudFormation(t)
+			event := c.event(customresource.Update, "thing")
+			event.Properties = json.RawMessage(tc.properties)
+			err := c.responder(io.Discard).Serve(t.Context(), event, func(ctx context.Context, _ customresource.Event) (customresource.Answer, error) {
+				select {
+				case <-ctx.Done():
+					return customresource.Answer{}, fault.New(fault.Failed, "the context ended")
+				case <-time.After(3 * time.Second):
+					return customresource.Answer{}, fault.New(fault.Failed, "it did not")
+				}
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tc.want, c.last(t)["Reason"]); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", tc.reason, diff)
+			}
+		})
+	}
+}

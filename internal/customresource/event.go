@@ -2,8 +2,11 @@ package customresource
 
 import (
 	"encoding/json"
+	"fmt"
 	"log/slog"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/harmonix-eks/environment-provider/internal/fault"
 )
@@ -57,6 +60,21 @@ func Parse(payload []byte) (Event, error) {
 // alias is left out of account.
 func (e Event) AnsweredBy(function string) bool {
 	return e.ResponseURL != "" && function != "" && unqualified(e.ServiceToken) == unqualified(function)
+}
+
+// timeout is how long CloudFormation waits for the answer when the resource's ServiceTimeout says so, in
+// seconds; zero when it does not.
+// https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-cloudformation-customresource.html
+func (e Event) timeout() time.Duration {
+	var properties struct{ ServiceTimeout any }
+	if json.Unmarshal(e.Properties, &properties) != nil || properties.ServiceTimeout == nil {
+		return 0
+	}
+	seconds, err := strconv.ParseUint(fmt.Sprint(properties.ServiceTimeout), 10, 16)
+	if err != nil {
+		return 0
+	}
+	return time.Duration(seconds) * time.Second
 }
 
 // unqualified cuts arn:aws:lambda:region:account:function:name:qualifier down to the name.

@@ -85,6 +85,12 @@ func (r *Responder) outcome(ctx context.Context, event Event, handle Handler) (A
 	}
 	// Buffered: after the guard has answered, nobody listens.
 	done := make(chan outcome, 1)
+	if timeout := event.timeout(); timeout > 0 {
+		// What is answered later reaches nobody. The answer itself still has the function's time.
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, timeout)
+		defer cancel()
+	}
 	guarded, patience, cancel := guard(ctx)
 	defer cancel()
 	go func() {
