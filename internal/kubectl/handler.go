@@ -19,6 +19,9 @@ import (
 const (
 	// reserve is kept of an invocation's time, so that an error is answered before Lambda ends it.
 	reserve = 3 * time.Second
+	// frameworkReserve is kept besides for the CDK's provider framework: its own time, as long as ours,
+	// began earlier, and when that is over first nobody answers CloudFormation.
+	frameworkReserve = 10 * time.Second
 	// defaultDeletePatience bounds the wait for deleted objects to be gone.
 	defaultDeletePatience = 5 * time.Minute
 )
@@ -45,7 +48,7 @@ type Options struct {
 	// ChartPatience bounds the repetitions of a chart's installation after errors that time cures;
 	// package helm's when zero.
 	ChartPatience time.Duration
-	// DeletePatience bounds the wait for deleted objects to be gone; 5 min when zero.
+	// DeletePatience bounds the wait for deleted objects to be gone when no stack asks; 5 min when zero.
 	DeletePatience time.Duration
 	// Patience is that with the cluster in a request of CloudFormation's, which nobody repeats. What
 	// of it is zero is 3 min, and 1 min for a principal that the cluster does not know yet.
@@ -120,6 +123,11 @@ func (h *Handler) Invoke(ctx context.Context, payload json.RawMessage) (json.Raw
 	asError := lambdaError
 	if detailed {
 		asError = detailedError
+	}
+	if deadline, ok := ctx.Deadline(); ok && event.ofStack() {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-frameworkReserve))
+		defer cancel()
 	}
 	outcome, err := h.Handle(ctx, event)
 	if err != nil {

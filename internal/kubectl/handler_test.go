@@ -38,9 +38,12 @@ type connector struct {
 	// unready is how often the cluster is being created still.
 	unready int
 	asked   []string
+	// deadline is that of the last request.
+	deadline time.Time
 }
 
-func (c *connector) Connect(_ context.Context, cluster, role string) (*kube.Client, error) {
+func (c *connector) Connect(ctx context.Context, cluster, role string) (*kube.Client, error) {
+	c.deadline, _ = ctx.Deadline()
 	c.asked = append(c.asked, cluster+" "+role)
 	if c.stale--; c.stale >= 0 {
 		return nil, fault.Wrap(fault.Transient, kube.ErrStale, "connect")

@@ -102,10 +102,10 @@ func patchText(properties Properties, name string) ([]byte, error) {
 // target tells patches of different objects apart.
 func (p objectPatch) target() [3]string { return [3]string{p.resource, p.namespace, p.name} }
 
-// undo patches back. An object that is gone needs no patch.
+// undo patches back. An object that is gone, by itself or with its kind, needs no patch.
 func (p objectPatch) undo(ctx context.Context, client *kube.Client) error {
 	err := client.Patch(ctx, p.resource, p.namespace, p.name, p.kind, p.restore)
-	if apierrors.IsNotFound(err) {
+	if apierrors.IsNotFound(err) || noKind(err) {
 		return nil
 	}
 	return err

@@ -23,7 +23,7 @@ const cdkPruneLabel = "aws.cdk.eks/prune-"
 // They are those of the old properties' manifest, of any kind, and those that carry the label though
 // no manifest at hand names them, as far as `kubectl apply --prune` looks: its kinds, the manifest's
 // namespaces. An object of the old manifest without the resource's label is left alone: another
-// manifest has taken it over.
+// manifest has taken it over. It does not wait for them to be gone.
 func (h *Handler) prune(ctx context.Context, client *kube.Client, event Event, objects []*unstructured.Unstructured) []kube.Result {
 	label := event.Properties.Text("PruneLabel")
 	if label == "" || event.RequestType != Update {
@@ -45,7 +45,15 @@ func (h *Handler) prune(ctx context.Context, client *kube.Client, event Event, o
 			doomed = append(doomed, object)
 		}
 	}
-	return append(results, client.Delete(ctx, doomed, h.options.DeletePatience)...)
+	for _, result := range client.Delete(ctx, doomed, 0) {
+		if fault.CodeOf(result.Err) == fault.InProgress {
+			// kubectl does not wait either. To fail the Update would have CloudFormation roll it back to a
+			// manifest with an object that goes all the same.
+			result.Change, result.Err = kube.Deleted, nil
+		}
+		results = append(results, result)
+	}
+	return results
 }
 
 // removed returns the objects of the old manifest that are not kept and still carry the label. It adds

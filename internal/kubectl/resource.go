@@ -27,7 +27,7 @@ type objectsRequest struct {
 // Create creates, and fails for an object that exists, unless Overwrite; Update applies; both go on
 // after an object that fails, as kubectl does, and report every failure at the end. An Update with a
 // PruneLabel also deletes what was of the resource before and is not any more. A Delete waits
-// for the objects to be gone, for PatienceSeconds where they are given.
+// for the objects to be gone, for PatienceSeconds where they are given, and for a stack as long as there is time.
 func (h *Handler) resource(ctx context.Context, event Event) (Outcome, error) {
 	request, err := objectsOf(event)
 	if err != nil {
@@ -86,7 +86,7 @@ func objectsOf(event Event) (objectsRequest, error) {
 // converge does to the objects what is asked for.
 func (h *Handler) converge(ctx context.Context, client *kube.Client, event Event, request objectsRequest, objects []*unstructured.Unstructured) ([]kube.Result, error) {
 	if event.RequestType == Delete {
-		patience, err := event.Properties.Seconds("PatienceSeconds", h.options.DeletePatience.Seconds())
+		patience, err := event.Properties.Seconds("PatienceSeconds", h.deletePatience(ctx, event).Seconds())
 		if err != nil {
 			return nil, err
 		}
@@ -108,6 +108,15 @@ func (h *Handler) converge(ctx context.Context, client *kube.Client, event Event
 	}
 	pruned := h.prune(ctx, client, event, objects)
 	return append(results, pruned...), failures(pruned)
+}
+
+// deletePatience is how long a Delete waits that does not say so. A stack's waits as long as there is
+// time, as kubectl does: nodes are drained and load balancers deleted meanwhile, and nobody asks again.
+func (h *Handler) deletePatience(ctx context.Context, event Event) time.Duration {
+	if deadline, ok := ctx.Deadline(); ok && event.ofStack() {
+		return max(0, time.Until(deadline)-reserve)
+	}
+	return h.options.DeletePatience
 }
 
 // undo deletes what a failed creation had created, and says so in its error. CloudFormation never

@@ -99,6 +99,23 @@ func TestPrune(t *testing.T) {
 	}
 }
 
+// What is held back by a finalizer is not to be waited for: kubectl does not either, and a rollback would not
+// keep the object.
+func TestPruneOfHeldObject(t *testing.T) {
+	const label = "aws.cdk.eks/prune-c8"
+	f := newFunction(t)
+	f.invoke(t, event("Update", "KubernetesResource", manifest(t, label, "a")))
+	f.fake.Put(maps+"held", `{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"held","namespace":"shop","labels":{"`+label+`":""},
+		"finalizers":["example.com/hold"],"deletionTimestamp":"2026-01-01T00:00:00Z"}}`)
+	f.fake.Answer("DELETE "+maps+"held", kubetest.Answer{Status: http.StatusOK})
+	update := event("Update", "KubernetesResource", manifest(t, label, "a")+`,"ReportChanges":true,"PruneLabel":"`+label+`"`)
+	answer, code, message := f.invoke(t, fmt.Sprintf(`%s,"OldResourceProperties":{"ClusterName":"dev-shop-cluster",%s}}`,
+		strings.TrimSuffix(update, "}"), manifest(t, label, "a", "held")))
+	if want := `{\"object\":\"ConfigMap shop/held\",\"change\":\"deleted\"}`; !strings.Contains(answer, want) {
+		t.Errorf("answer %s %s %s, want it to have %s", answer, code, message, want)
+	}
+}
+
 func TestDeleteWithoutCluster(t *testing.T) {
 	f := newFunction(t)
 	f.connector.client, f.connector.err = nil, kube.ErrClusterNotFound
@@ -140,6 +157,13 @@ func TestPatchAndRestore(t *testing.T) {
 	}
 	if _, code, message := f.invoke(t, event("Delete", "KubernetesPatch", patch("none"))); code != "" {
 		t.Errorf("Delete of nothing: %s %s", code, message)
+	}
+	ghost := strings.Replace(patch("none"), "configmaps/", "ghosts.example.org/", 1)
+	if _, code, message := f.invoke(t, event("Delete", "KubernetesPatch", ghost)); code != "" {
+		t.Errorf("Delete of what is gone with its kind: %s %s", code, message)
+	}
+	if _, code, _ := f.invoke(t, event("Create", "KubernetesPatch", ghost)); code != "Failed" {
+		t.Errorf("Create of a kind that does not exist: %q", code)
 	}
 }
 

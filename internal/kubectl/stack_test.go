@@ -188,5 +188,48 @@ func TestPatience(t *testing.T) {
 	}
 }
 
+// TestStackWaitsForDeletion lets a finalizer take longer than a direct caller waits.
+func TestStackWaitsForDeletion(t *testing.T) {
+	for _, token := range []string{ownARN, frameworkARN} {
+		s := newStackFunction(t)
+		held := `{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"held","namespace":"shop","finalizers":["example.com/hold"],"deletionTimestamp":"2026-01-01T00:00:00Z"}}`
+		gone := kubetest.Answer{Status: http.StatusNotFound, Reason: "NotFound", Message: "gone"}
+		request := event("Delete", "KubernetesResource", manifest(t, "l", "held"))
+		s.fake.Put(maps+"held", held)
+		s.fake.Answer("DELETE "+maps+"held", kubetest.Answer{Status: http.StatusOK}, kubetest.Answer{Status: http.StatusOK})
+		if _, code, _ := s.invoke(t, request); code != "InProgress" {
+			t.Errorf("asked directly: %q", code)
+		}
+		time.AfterFunc(1300*time.Millisecond, func() { s.fake.Answer("GET "+maps+"held", gone) })
+		if _, err := s.ask(t, token, "id", request); err != nil {
+			t.Errorf("asked for a stack: %v", err)
+		}
+		for _, put := range s.puts {
+			if put["Status"] != "SUCCESS" {
+				t.Errorf("answered %v", put)
+			}
+		}
+	}
+}
+
+// TestFrameworkIsAnsweredEarly compares what is left of the time: the framework has some to answer with.
+func TestFrameworkIsAnsweredEarly(t *testing.T) {
+	s := newStackFunction(t)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	query := event("Create", "KubernetesObjectValue", webReplicas)
+	left := map[string]time.Duration{}
+	for who, stack := range map[string]string{"caller": "", "framework": `"StackId":"arn:stack","ResponseURL":"https://example.com",`} {
+		if _, err := s.Invoke(ctx, json.RawMessage("{"+stack+strings.TrimPrefix(query, "{"))); err != nil {
+			t.Fatal(err)
+		}
+		deadline, _ := ctx.Deadline()
+		left[who] = deadline.Sub(s.connector.deadline)
+	}
+	if left["framework"] < left["caller"]+10*time.Second {
+		t.Errorf("kept: %v", left)
+	}
+}
+
 // newLog returns a logger that writes there.
 func newLog(to io.Writer) *slog.Logger { return slog.New(slog.NewJSONHandler(to, nil)) }
