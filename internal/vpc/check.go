@@ -1,8 +1,10 @@
 package vpc
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -149,15 +151,45 @@ func mirrors(c Choice, r environment.Request) []finding.Finding {
 		return nil
 	}
 	var report []finding.Finding
-	if repository := r.Chart.Repository; repository == "" || strings.HasPrefix(repository, "https://") {
-		report = append(report, finding.Errorf(codeMirror, "/chart/repository", "the chart of the AWS Load Balancer Controller comes from the internet, to which the VPC has no way").
-			WithNext("name a mirror: oci:// in ECR, or s3:// in the environment's region"))
+	far := func(field, what, from, next string) {
+		report = append(report, finding.Errorf(codeMirror, field, "the %s comes from %s, to which the VPC has no way", what, from).WithNext("%s", next))
 	}
-	if r.NodeType == environment.NodeTypeManaged && r.Images.FluentBit == "" {
-		report = append(report, finding.Errorf(codeMirror, "/images/fluentBit", "the image of Fluent Bit comes from public.ecr.aws, to which the VPC has no way").
-			WithNext("copy it into an ECR repository of the environment's region and name that"))
+	const chart, chartMirror = "chart of the AWS Load Balancer Controller", "name a mirror: oci:// in ECR, or s3:// in the environment's region"
+	repository, isOCI := strings.CutPrefix(r.Chart.Repository, "oci://")
+	if repository == "" || strings.HasPrefix(repository, "https://") {
+		far("/chart/repository", chart, "the internet", chartMirror)
+	} else if host, outside := abroad(repository, r.Region); isOCI && outside {
+		far("/chart/repository", chart, host, chartMirror)
+	}
+	const imageMirror = "copy it into an ECR repository of the environment's region and name that"
+	if image := r.Images.LoadBalancerController; image != "" {
+		if host, outside := abroad(image, r.Region); outside {
+			far("/images/loadBalancerController", "image of the AWS Load Balancer Controller", host, imageMirror)
+		}
+	}
+	if r.NodeType == environment.NodeTypeManaged {
+		if host, outside := abroad(cmp.Or(r.Images.FluentBit, "public.ecr.aws/"), r.Region); outside {
+			far("/images/fluentBit", "image of Fluent Bit", host, imageMirror)
+		}
 	}
 	return report
+}
+
+// ecr finds the region of a host of ECR.
+var ecr = regexp.MustCompile(`^[0-9]{12}\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com$`)
+
+// abroad returns the registry's host in the name of an image or chart, and whether it is known to be
+// outside of a VPC in the region: a public one, or ECR in another region. Of others nothing is known.
+func abroad(name, region string) (host string, outside bool) {
+	host, _, _ = strings.Cut(name, "/")
+	if !strings.ContainsAny(host, ".:") {
+		return "docker.io", true // as container engines read a name without a host
+	}
+	if m := ecr.FindStringSubmatch(host); m != nil {
+		return host, m[1] != region
+	}
+	public := []string{"docker.io", "registry-1.docker.io", "gcr.io", "ghcr.io", "mcr.microsoft.com", "public.ecr.aws", "quay.io", "registry.k8s.io"}
+	return host, slices.Contains(public, host)
 }
 
 // duplicates reports endpoints that r asks for and that are there: a name leads to one of them only

@@ -251,6 +251,25 @@ func TestCheck(t *testing.T) {
 			request: func(r *environment.Request) { r.NodeType = "MANAGED" },
 			errors:  []string{"/chart/repository: the chart of the AWS Load Balancer Controller comes from the internet", "/images/fluentBit: the image of Fluent Bit"},
 		},
+		"MirrorsAbroad": {
+			reason: "mirrors that are not in the VPC's reach", way: vpc.Isolated, vpc: func(v *vpc.VPC) { v.Endpoints = complete },
+			request: func(r *environment.Request) {
+				r.NodeType, r.Chart.Repository = "MANAGED", "oci://222222222222.dkr.ecr.eu-west-1.amazonaws.com/charts/controller"
+				r.Images = environment.Images{LoadBalancerController: "bitnami/controller", FluentBit: "ghcr.io/fluent/fluent-bit:4"}
+			},
+			errors: []string{
+				"/chart/repository: the chart of the AWS Load Balancer Controller comes from 222222222222.dkr.ecr.eu-west-1.amazonaws.com, to which the VPC has no way",
+				"/images/loadBalancerController: the image of the AWS Load Balancer Controller comes from docker.io, to which",
+				"/images/fluentBit: the image of Fluent Bit comes from ghcr.io, to which",
+			},
+		},
+		"MirrorsNear": {
+			reason: "ECR of the region, and a registry that nobody here knows", way: vpc.Isolated, vpc: func(v *vpc.VPC) { v.Endpoints = complete },
+			request: func(r *environment.Request) {
+				r.NodeType, r.Chart.Repository = "MANAGED", "oci://222222222222.dkr.ecr.us-east-1.amazonaws.com/charts/controller"
+				r.Images = environment.Images{LoadBalancerController: "registry.example.com/controller", FluentBit: "222222222222.dkr.ecr.us-east-1.amazonaws.com/fluent-bit:4"}
+			},
+		},
 		"DNS":      {reason: "the API is found by DNS", way: vpc.NATGateway, vpc: func(v *vpc.VPC) { v.DNSSupport, v.DNSHostnames = false, false }, errors: []string{"/vpcId: vpc-1 has enableDnsHostnames and enableDnsSupport off"}},
 		"Resolver": {reason: "it may forward", way: vpc.NATGateway, vpc: func(v *vpc.VPC) { v.AmazonDNS = false }, warnings: []string{"DHCP options of vpc-1 name resolvers of your own"}},
 		"Full": {
