@@ -154,7 +154,16 @@ func TestWarnings(t *testing.T) {
 	}
 	maps.Copy(cases, map[string]tc{
 		"Nodes": {"the default", managed(func(*environment.Request) {}), 0},
-		"Spot":  {"one type of spot instance", managed(func(r *environment.Request) { r.CapacityType = "SPOT" }), 1},
+		"CrowdOfNodes": {"ten addresses each, in three times 27", managed(func(r *environment.Request) {
+			r.VPCConfiguration, r.NodeGroupMaxSize = "create_new", 7
+		}), 1},
+		"RoomForNodes": {"six have room", managed(func(r *environment.Request) {
+			r.VPCConfiguration, r.NodeGroupMaxSize = "create_new", 6
+		}), 0},
+		"LargerBlock": {"three times 123", managed(func(r *environment.Request) {
+			r.VPCConfiguration, r.CIDR, r.NodeGroupMaxSize = "create_new", "10.0.0.0/23", 35
+		}), 1},
+		"Spot": {"one type of spot instance", managed(func(r *environment.Request) { r.CapacityType = "SPOT" }), 1},
 		"Spots": {"two", managed(func(r *environment.Request) {
 			r.CapacityType, r.InstanceTypes = "SPOT", []string{"m5.large", "m6i.large"}
 		}), 0},

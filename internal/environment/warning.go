@@ -36,7 +36,36 @@ func (r Request) Warnings() []Finding {
 			"load balancers of the cluster's applications do not get the tag %s, which the chart of their controller cannot pass on", strings.Join(without, ", ")).
 			WithNext("use no equals sign or comma in a key, and no colon before a space or at the end of a value, if load balancers are to have it"))
 	}
-	return append(all, r.nodeWarnings()...)
+	return append(append(all, r.crowded()...), r.nodeWarnings()...)
+}
+
+// What a new VPC's private subnet has to hold besides endpoints: what EKS asks for the control plane, the
+// kubectl function's address, and what the VPC CNI plug-in takes for a node on one network interface.
+const (
+	addressesBesideNodes = 7
+	addressesPerNode     = 10
+	// reservedByAWS are the addresses of each subnet that nobody else gets.
+	reservedByAWS = 5
+)
+
+// crowded warns of more nodes than the private subnets of a new VPC have addresses for.
+func (r Request) crowded() []Finding {
+	block, err := parseBlock(r.CIDR)
+	if err != nil || r.NodeGroupMaxSize == 0 {
+		return nil
+	}
+	const zones = 3
+	_, private, err := Subnets(block, zones)
+	if err != nil {
+		return nil
+	}
+	room := zones * (1<<(32-private[0].Bits()) - reservedByAWS - addressesBesideNodes - len(r.InterfaceEndpoints))
+	if r.NodeGroupMaxSize*addressesPerNode <= room {
+		return nil
+	}
+	return []Finding{finding.Warningf("FewAddresses", "/nodeGroupMaxSize",
+		"a node takes %d addresses for its pods, and the private subnets of %s have %d for nodes: where there are none left, pods do not start", addressesPerNode, block, max(room, 0)).
+		WithNext("ask for fewer or larger nodes, or choose a larger block for a new environment")}
 }
 
 // nodeWarnings are about what pods run on.
