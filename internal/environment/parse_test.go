@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -123,6 +124,8 @@ func TestParseRefuses(t *testing.T) {
 		"ARNOtherAccount":   {"the environment role is in the target", map[string]any{"environmentRole": "arn:aws:iam::333333333333:role/r"}, []string{`/environmentRole: got "arn:aws:iam::333333333333:role/r", allowed: a role in the target account 222222222222`}},
 		"AdminOtherAccount": {"and so is the admin role", map[string]any{"clusterAdminRole": "arn:aws:iam::333333333333:role/r"}, []string{`/clusterAdminRole: got`, `target account 222222222222`}},
 		"AssumableRole":     {"the entry is pointed at", map[string]any{"assumableRoles": []string{"arn:aws:iam::222222222222:role/ok", "no"}}, []string{`/assumableRoles/1: got "no"`}},
+		"AssumableLength":   {"the function has them in its environment", map[string]any{"assumableRoles": slices.Repeat([]string{"arn:aws:iam::222222222222:role/" + strings.Repeat("r", 64) + "/" + strings.Repeat("r", 10)}, 20)}, []string{`/assumableRoles: got 2139 characters in all ARNs together, allowed: at most 2000`}},
+		"AssumableComma":    {"the list is separated by them", map[string]any{"assumableRoles": []string{"arn:aws:iam::222222222222:role/a,b"}}, []string{`/assumableRoles/0: got "arn:aws:iam::222222222222:role/a,b", allowed: the ARN of a role without commas in it`}},
 		"AssumableRoleType": {"of the wrong type", map[string]any{"assumableRoles": []any{7}}, []string{`/assumableRoles/0: got the number 7`}},
 		"Boundary":          {"a bare name is completed", map[string]any{"permissionsBoundary": "workloads"}, []string{`/permissionsBoundary: got "workloads"`, `did you mean "arn:aws:iam::222222222222:policy/workloads"?`}},
 		"BoundaryRole":      {"a role is no policy", map[string]any{"permissionsBoundary": "arn:aws:iam::222222222222:role/r"}, []string{`/permissionsBoundary: got "arn:aws:iam::222222222222:role/r", allowed: the ARN of a managed policy`}},

@@ -36,16 +36,32 @@ func roles(doc document) []Violation {
 	return all
 }
 
+// maxAssumable is how many characters the ARNs of assumableRoles have together. The kubectl function has
+// them in its environment, for which Lambda takes 4 KB
+// (docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html), and a clusterAdminRole beside them.
+const maxAssumable = 2000
+
 // assumableRoles checks the list of that name.
 func assumableRoles(doc document) []Violation {
 	list, _ := doc["assumableRoles"].([]any)
 	var all []Violation
+	if n := len(strings.Join(texts(list), ",")); n > maxAssumable {
+		all = append(all, Violation{
+			Pointer: "/assumableRoles", Given: fmt.Sprintf("%d characters in all ARNs together", n),
+			Allowed: fmt.Sprintf("at most %d, because the kubectl function has them in its environment", maxAssumable),
+		})
+	}
 	for i, entry := range list {
 		value, ok := entry.(string)
 		if !ok {
 			continue
 		}
-		if v, ok := CheckRole(fmt.Sprintf("/assumableRoles/%d", i), value, ""); !ok {
+		v, ok := CheckRole(fmt.Sprintf("/assumableRoles/%d", i), value, "")
+		if ok && strings.Contains(value, ",") {
+			v = Violation{Pointer: fmt.Sprintf("/assumableRoles/%d", i), Given: given("", value), Allowed: "the ARN of a role without commas in it: they separate the roles where the list is kept"}
+			ok = false
+		}
+		if !ok {
 			all = append(all, v)
 		}
 	}
