@@ -73,7 +73,7 @@ func (c capacity) managed(ctx context.Context) (*environment.Capacity, error) {
 	if err != nil {
 		return nil, err
 	}
-	desired, err := desiredSize(ctx, c.eks, c.in.State, nameIn(live.Outputs["NodeGroupArn"]))
+	desired, err := desiredSize(ctx, c.eks, c.in.State, nameIn(live.Outputs["NodeGroupArn"]), live.Parameters["DesiredSize"])
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +82,7 @@ func (c capacity) managed(ctx context.Context) (*environment.Capacity, error) {
 		return nil, err
 	}
 	spec := c.target.Spec(name, template, ManagedParameters(c.in.State, desired))
-	spec.Kinds = kinds()
+	spec.Kinds, spec.Follows = kinds(), []string{"DesiredSize"}
 	out, err := c.engine.Converge(ctx, spec)
 	if err != nil {
 		return nil, err

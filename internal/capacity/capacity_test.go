@@ -101,6 +101,7 @@ func TestKinds(t *testing.T) {
 // fakeEKS answers with one node group and one Fargate profile.
 type fakeEKS struct {
 	size   *int32
+	status types.NodegroupStatus
 	err    error
 	issues []types.Issue
 	pods   []types.FargateProfileIssue
@@ -112,6 +113,7 @@ func (f fakeEKS) ListNodegroups(context.Context, *eks.ListNodegroupsInput, ...fu
 
 func (f fakeEKS) DescribeNodegroup(context.Context, *eks.DescribeNodegroupInput, ...func(*eks.Options)) (*eks.DescribeNodegroupOutput, error) {
 	return &eks.DescribeNodegroupOutput{Nodegroup: &types.Nodegroup{
+		Status:        f.status,
 		ScalingConfig: &types.NodegroupScalingConfig{DesiredSize: f.size},
 		Health:        &types.NodegroupHealth{Issues: f.issues},
 	}}, f.err
@@ -138,11 +140,13 @@ func TestDesiredSize(t *testing.T) {
 		"Live":    {reason: "the autoscaler's number stays", name: "group", eks: fakeEKS{size: aws.Int32(5)}, want: 5},
 		"Above":   {reason: "no more than the maximum", name: "group", eks: fakeEKS{size: aws.Int32(8)}, want: 6},
 		"Below":   {reason: "no fewer than the minimum", name: "group", eks: fakeEKS{size: aws.Int32(1)}, want: 2},
+		"Rolling": {reason: "EKS starts new nodes before the old ones go", name: "group", eks: fakeEKS{size: aws.Int32(6), status: "UPDATING"}, want: 4},
+		"Moved":   {reason: "it has ended", name: "group", eks: fakeEKS{size: aws.Int32(6), status: "ACTIVE"}, want: 6},
 		"Unknown": {reason: "no number is no answer", name: "group", eks: fakeEKS{err: denied}, failed: true},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			got, err := desiredSize(t.Context(), tc.eks, state(""), tc.name)
+			got, err := desiredSize(t.Context(), tc.eks, state(""), tc.name, "4")
 			if got != tc.want || (err != nil) != tc.failed {
 				t.Errorf("%s: got %d, %v", tc.reason, got, err)
 			}

@@ -3,6 +3,7 @@ package capacity
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -24,8 +25,10 @@ type reader interface {
 
 // desiredSize is how many nodes the group is to have: as requested at the start, and afterwards as
 // many as it has, within the requested bounds, because the number is the autoscaler's then
-// (aws-traps.md, row 1.29). name is the live group's, "" where there is none.
-func desiredSize(ctx context.Context, api reader, st environment.State, name string) (int, error) {
+// (aws-traps.md, row 1.29). name is the live group's, "" where there is none, and last the number that its
+// stack was given last: it counts while EKS replaces nodes, for which the group has more of them than it
+// is to keep.
+func desiredSize(ctx context.Context, api reader, st environment.State, name, last string) (int, error) {
 	r := st.Request
 	if name == "" {
 		return r.NodeGroupDesiredSize, nil
@@ -40,6 +43,9 @@ func desiredSize(ctx context.Context, api reader, st environment.State, name str
 		return r.NodeGroupDesiredSize, nil
 	}
 	live := int(aws.ToInt32(out.Nodegroup.ScalingConfig.DesiredSize))
+	if given, err := strconv.Atoi(last); err == nil && out.Nodegroup.Status == types.NodegroupStatusUpdating {
+		live = given
+	}
 	return min(max(live, r.NodeGroupMinSize), r.NodeGroupMaxSize), nil
 }
 

@@ -69,6 +69,10 @@ type Spec struct {
 	// Given are parameters that keep the value that the stack was made with, whatever the spec says: of
 	// several that share a stack, and may make it at the same moment, none changes them for the others.
 	Given []string
+	// Follows are parameters that say what others have made of the stack's resources, such as the size of
+	// a group that an autoscaler works on. A difference in them alone is none; an update for another
+	// reason sends them.
+	Follows []string
 	// Hidden are the parameters that CloudFormation takes and does not show (NoEcho). They are not
 	// compared: another parameter has to change with them.
 	Hidden []string

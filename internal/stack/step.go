@@ -76,7 +76,7 @@ func (c *convergence) compare(ctx context.Context, live Description) (difference
 	d := difference{spec: c.spec, live: live, want: withDefaults(c.spec.Parameters, c.spec.Template)}
 	kinds := c.spec.kinds()
 	rest := d.rest()
-	if len(d.paths(nil)) > 0 || !d.differs(kinds[rest]) || slices.ContainsFunc(kinds[:rest], d.differs) {
+	if len(c.spec.Follows) > 0 || len(d.paths(nil)) > 0 || !d.differs(kinds[rest]) || slices.ContainsFunc(kinds[:rest], d.differs) {
 		return d, c.readTemplate(ctx, live, &d)
 	}
 	return d, nil
@@ -128,6 +128,9 @@ func (d difference) rest() int {
 // steps are the updates that make up for the difference.
 func (d difference) steps() []step {
 	kinds, rest := d.spec.kinds(), d.rest()
+	if !slices.ContainsFunc(kinds, d.following().differs) {
+		return nil
+	}
 	var steps []step
 	for i, k := range kinds {
 		switch {
@@ -139,6 +142,17 @@ func (d difference) steps() []step {
 		}
 	}
 	return steps
+}
+
+// following is d without the difference in what the spec follows.
+func (d difference) following() difference {
+	d.want = maps.Clone(d.want)
+	for _, name := range d.spec.Follows {
+		if live, known := d.live.Parameters[name]; known {
+			d.want[name] = live
+		}
+	}
+	return d
 }
 
 // differs reports whether anything of kind k does.

@@ -210,6 +210,43 @@ func TestStays(t *testing.T) {
 	}
 }
 
+// What the world moves is sent with another change, and is none alone.
+func TestFollows(t *testing.T) {
+	const old, newer = `{"Parameters":{"Size":{},"Version":{}},"Resources":{}}`, `{"Parameters":{"Size":{},"Version":{}},"Resources":{"A":{}}}`
+	sizeFirst := []stack.Kind{{Parameters: []string{"Size"}, Rest: true}, {Parameters: []string{"Version"}}}
+	cases := map[string]struct {
+		reason   string
+		kinds    []stack.Kind
+		template string
+		want     map[string]string
+		updates  [][]string
+	}{
+		"Alone":     {reason: "a re-apply makes no mutating call, whatever an autoscaler has done", kinds: sizeFirst, template: old, want: map[string]string{"Size": "4"}},
+		"NoKinds":   {reason: "as above", template: old, want: map[string]string{"Size": "4"}},
+		"Beside":    {reason: "an update that sends the size sends the live one", kinds: sizeFirst, template: old, want: map[string]string{"Size": "4", "Version": "1.36"}, updates: [][]string{{"Size"}, {"Version"}}},
+		"Template":  {reason: "a template is a change", template: newer, want: map[string]string{"Size": "4"}, updates: [][]string{{"Size", "template"}}},
+		"Unchanged": {reason: "nothing has moved", kinds: sizeFirst, template: old, want: map[string]string{"Version": "1.36"}, updates: [][]string{{"Version"}}},
+	}
+	for n, tc := range cases {
+		t.Run(n, func(t *testing.T) {
+			live := map[string]string{"Size": "2", "Version": "1.35"}
+			m := &made{status: "CREATE_COMPLETE", parameters: maps.Clone(live), tags: map[string]string{}}
+			m.template, m.now = old, after
+			s := stack.Spec{Name: name, Template: tc.template, Parameters: live, Kinds: tc.kinds, Follows: []string{"Size"}, Execution: "arn:execution", Since: since}
+			maps.Copy(s.Parameters, tc.want)
+			_, err := stack.New(m, stack.Options{
+				Now: func() time.Time { return m.now }, Wait: func(_ context.Context, d time.Duration) error { m.now = m.now.Add(d); return nil },
+			}).Converge(t.Context(), s)
+			if err != nil {
+				t.Fatalf("%s: %v", tc.reason, err)
+			}
+			if diff := cmp.Diff(tc.updates, m.updates); diff != "" {
+				t.Errorf("%s: updates: -want +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
 func TestFixed(t *testing.T) {
 	cases := map[string]struct {
 		reason string
