@@ -25,6 +25,8 @@ type operation struct {
 	wanted Release
 	chart  *Chart
 	owner  owner
+	// installing says that an attempt has installed.
+	installing bool
 
 	// These are of the attempt that runs.
 	timeout, limit time.Duration
@@ -94,10 +96,20 @@ func (o *operation) attempt(ctx context.Context, last *helmrelease.Release) (kub
 	o.timeout, o.limit = limits(ctx, o.wanted)
 	ctx, cancel := context.WithTimeout(ctx, o.limit)
 	defer cancel()
-	if last == nil || last.Info.Status == helmrelease.StatusUninstalled {
+	if o.installs(last) {
+		o.installing = true
 		return kube.Created, o.install(ctx, last, content)
 	}
 	return kube.Updated, o.upgrade(ctx, last, content)
+}
+
+// installs reports whether to install and not to upgrade. The next attempt at an installation of this
+// request is one again: an upgrade would leave out the hooks of installations, and count as a success.
+func (o *operation) installs(last *helmrelease.Release) bool {
+	if last == nil || last.Info.Status == helmrelease.StatusUninstalled {
+		return true
+	}
+	return o.installing && last.Info.Status == helmrelease.StatusFailed && last.Labels[ownerLabel] == string(o.owner)
 }
 
 // await waits for the objects of a release that is left alone.
@@ -112,7 +124,8 @@ func (o *operation) await(last *helmrelease.Release) error {
 	return o.config.KubeClient.Wait(objects, o.timeout)
 }
 
-// install makes the first revision, or the first after an uninstallation that kept the history.
+// install makes the first revision, or the first after an uninstallation that kept the history, or after
+// attempts that failed.
 func (o *operation) install(ctx context.Context, last *helmrelease.Release, content *chart.Chart) error {
 	run := action.NewInstall(o.config)
 	revision := 1

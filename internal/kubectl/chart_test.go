@@ -154,7 +154,9 @@ func TestLiveWebhook(t *testing.T) {
 		"rules":[{"apiGroups":[""],"apiVersions":["v1"],"operations":["CREATE"],"resources":["configmaps"]}]}]}`
 	server.Kubectl(t, "", "create", "service", "clusterip", "late", "--tcp=443")
 	server.Kubectl(t, webhook, "create", "-f", "-")
-	repository := helmtest.Repository(t, helmtest.Web("1.0.0")).URL
+	web := helmtest.Web("1.0.0")
+	web.Files["templates/hook.yaml"] = "apiVersion: v1\nkind: Secret\nmetadata: {name: after-install, annotations: {helm.sh/hook: post-install}}\n"
+	repository := helmtest.Repository(t, web).URL
 	done := make(chan string, 1)
 	go func() {
 		_, code, message := f.invoke(t, event("Create", "HelmChart", fmt.Sprintf(`"Release":"shop","Chart":"web","Repository":%q`, repository)))
@@ -176,5 +178,8 @@ func TestLiveWebhook(t *testing.T) {
 	server.Kubectl(t, "", "delete", "mutatingwebhookconfiguration", "late")
 	if got := <-done; got != " " {
 		t.Error(got)
+	}
+	if server.Kubectl(t, "", "get", "secret", "after-install", "--ignore-not-found", "-o", "name") == "" {
+		t.Error("the hook that follows an installation was left out")
 	}
 }
