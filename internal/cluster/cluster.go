@@ -38,7 +38,15 @@ func (s *Stage) Run(ctx context.Context, in stage.Input) (*environment.Cluster, 
 	if err != nil {
 		return nil, err
 	}
-	spec := t.Spec(in.State.Names.ClusterStack, templates.Cluster, Parameters(in.State, wanted))
+	before, _, err := t.Stacks.Describe(ctx, in.State.Names.ClusterStack)
+	if err != nil {
+		return nil, err
+	}
+	parameters := Parameters(in.State, wanted)
+	for _, list := range []string{"PublicAccessCidrs", "SubnetIds"} {
+		parameters[list] = inOrder(before.Parameters[list], parameters[list])
+	}
+	spec := t.Spec(in.State.Names.ClusterStack, templates.Cluster, parameters)
 	spec.Policy, spec.Kinds, spec.Fixed = templates.ClusterPolicy, kinds(), fixed()
 	out, err := t.Stacks.Converge(ctx, spec)
 	if err != nil {
@@ -75,6 +83,17 @@ func Parameters(s environment.State, version string) map[string]string {
 		"ClusterAdminRoleArn": s.Identity.ClusterAdminRoleARN,
 		"ProvisioningRoleArn": s.Identity.ProvisioningRoleARN,
 	}
+}
+
+// inOrder is the list that is asked for, in the order of the live one if both have the same entries. To EKS
+// they are the same, and it refuses an update that changes nothing: "Cluster is already at the desired
+// configuration" (https://github.com/eksctl-io/eksctl/issues/4043).
+func inOrder(live, asked string) string {
+	set := func(list string) []string { return slices.Compact(slices.Sorted(strings.SplitSeq(list, ","))) }
+	if slices.Equal(set(live), set(asked)) {
+		return live
+	}
+	return asked
 }
 
 // kinds are the kinds of a cluster's updates: EKS takes one a call, and an upgrade goes first and

@@ -47,6 +47,27 @@ func TestParameters(t *testing.T) {
 	}
 }
 
+// EKS refuses an update that changes nothing, and to it a list of subnets or blocks is a set.
+func TestInOrder(t *testing.T) {
+	cases := map[string]struct{ reason, live, asked, want string }{
+		"New":     {"as asked", "", "b,a", "b,a"},
+		"Same":    {"no change", "a,b", "a,b", "a,b"},
+		"Order":   {"no change to EKS", "a,b", "b,a", "a,b"},
+		"Twice":   {"nor this", "a,b", "b,a,b", "a,b"},
+		"More":    {"a change", "a,b", "c,b,a", "c,b,a"},
+		"Fewer":   {"a change", "a,b", "b", "b"},
+		"Other":   {"a change", "a,b", "a,c", "a,c"},
+		"Nothing": {"a change", "a,b", "", ""},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			if got := inOrder(tc.live, tc.asked); got != tc.want {
+				t.Errorf("%s: got %q, want %q", tc.reason, got, tc.want)
+			}
+		})
+	}
+}
+
 // The version alone and first, and no kind names a parameter that the stage does not send.
 func TestKinds(t *testing.T) {
 	all := kinds()
