@@ -50,12 +50,18 @@ func Choose(v VPC, r environment.Request, earlier []string) (Choice, []finding.F
 	return choice, zonesOf(v, choice, "/vpcId")
 }
 
-// forFargate returns the subnets with those marked as unusable that no pod starts in.
+// forFargate returns the subnets with those marked as unusable that no pod starts in. Fargate takes only
+// subnets without a direct route to an internet gateway
+// (https://docs.aws.amazon.com/eks/latest/APIReference/API_CreateFargateProfile.html).
 func forFargate(subnets []Subnet) []Subnet {
 	marked := slices.Clone(subnets)
 	for i, s := range marked {
-		if s.Unusable == "" && s.Way != InternetGateway && RefusedByFargate(s.ZoneID) {
+		switch {
+		case s.Unusable != "" || s.Way == InternetGateway:
+		case RefusedByFargate(s.ZoneID):
 			marked[i].Unusable = "Fargate starts no pods in its zone " + s.ZoneID
+		case s.Direct:
+			marked[i].Unusable = "a route of " + s.RouteTable + " leads to an internet gateway, and Fargate takes no such subnet"
 		}
 	}
 	return marked

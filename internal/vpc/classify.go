@@ -50,6 +50,11 @@ func wayOf(table types.RouteTable, gateways map[string]types.ConnectivityType) W
 	return Isolated
 }
 
+// direct reports whether a route of the table leads to an internet gateway, for whichever addresses.
+func direct(table types.RouteTable) bool {
+	return slices.ContainsFunc(table.Routes, func(r types.Route) bool { return strings.HasPrefix(aws.ToString(r.GatewayId), "igw-") })
+}
+
 // unusable says why EKS and Lambda cannot use a subnet.
 func unusable(s types.Subnet) string {
 	switch zone := aws.ToString(s.AvailabilityZoneId); {

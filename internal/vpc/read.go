@@ -156,7 +156,7 @@ func subnetOf(s types.Subnet, table types.RouteTable, way Way) Subnet {
 	return Subnet{
 		ID: aws.ToString(s.SubnetId), Zone: aws.ToString(s.AvailabilityZone), ZoneID: aws.ToString(s.AvailabilityZoneId),
 		Block: block, Free: int(aws.ToInt32(s.AvailableIpAddressCount)),
-		Way: way, RouteTable: aws.ToString(table.RouteTableId), Unusable: unusable(s), Tags: TagsOf(s.Tags),
+		Way: way, Direct: direct(table), RouteTable: aws.ToString(table.RouteTableId), Unusable: unusable(s), Tags: TagsOf(s.Tags),
 	}
 }
 

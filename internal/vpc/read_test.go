@@ -151,12 +151,34 @@ func TestReadClassifiesByRoutes(t *testing.T) {
 			}
 			want := []vpc.Subnet{{
 				ID: "subnet-1", Zone: "us-east-1a", ZoneID: "use1-az1", Block: netip.MustParsePrefix("10.0.1.0/24"), Free: 7,
-				Way: tc.want, RouteTable: inEffect, Tags: map[string]string{"aws-cdk:subnet-type": "Public"},
+				Way: tc.want, Direct: tc.want == vpc.InternetGateway, RouteTable: inEffect, Tags: map[string]string{"aws-cdk:subnet-type": "Public"},
 			}}
 			if diff := cmp.Diff(want, v.Subnets, comparePrefixes()); diff != "" {
 				t.Errorf("%s (-want +got):\n%s", tc.reason, diff)
 			}
 		})
+	}
+}
+
+// A way to an internet gateway for some addresses does not make a subnet public, but Fargate takes none.
+func TestReadSeesDirectRoutes(t *testing.T) {
+	nat := types.Route{DestinationCidrBlock: aws.String("0.0.0.0/0"), NatGatewayId: aws.String("nat-good")}
+	direct := table("rtb-direct", nat, "subnet-1")
+	direct.Routes = append(direct.Routes, types.Route{DestinationIpv6CidrBlock: aws.String("::/0"), GatewayId: aws.String("igw-1")})
+	private := table("rtb-private", nat, "subnet-2")
+	private.Routes = append(private.Routes, types.Route{DestinationPrefixListId: aws.String("pl-1"), GatewayId: aws.String("vpce-1")})
+	a := account{tables: []types.RouteTable{direct, private}}
+	for _, id := range []string{"subnet-1", "subnet-2"} {
+		a.subnets = append(a.subnets, types.Subnet{SubnetId: aws.String(id), AvailabilityZoneId: aws.String("use1-az1"), CidrBlock: aws.String("10.0.1.0/24"), State: types.SubnetStateAvailable})
+	}
+	v, _, err := vpc.Read(t.Context(), a, "vpc-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []bool{true, false} {
+		if s := v.Subnets[i]; s.Direct != want || s.Way != vpc.NATGateway {
+			t.Errorf("%s: direct is %v, way %s", s.ID, s.Direct, s.Way)
+		}
 	}
 }
 

@@ -46,6 +46,8 @@ type Subnet struct {
 	// Free is how many addresses are free.
 	Free int
 	Way  Way
+	// Direct says that some route leads to an internet gateway, if not the default one.
+	Direct bool
 	// RouteTable is the one in effect: its own, or the VPC's main one.
 	RouteTable string
 	// Unusable says why neither EKS nor Lambda can use the subnet; empty: they can.

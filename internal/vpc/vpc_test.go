@@ -141,6 +141,10 @@ func TestChooseForFargate(t *testing.T) {
 			t.Errorf("%s: %v (-want +got):\n%s", nodeType, report, diff)
 		}
 	}
+	direct := of(tokyo("a", 1), having(tokyo("b", 2), func(s *vpc.Subnet) { s.Direct = true }), tokyo("d", 4))
+	if choice, _ := vpc.Choose(direct, request(nil), nil); !cmp.Equal(choice.PrivateIDs(), []string{"a", "d"}) {
+		t.Errorf("a route to an internet gateway: %v", choice.PrivateIDs())
+	}
 	named := request(func(r *environment.Request) { r.SubnetIDs = []string{"a", "b", "c"} })
 	_, report := vpc.Choose(v, named, nil)
 	check(t, "named", report, []string{"/subnetIds: c cannot be used: Fargate starts no pods in its zone apne1-az3"}, finding.Error)
