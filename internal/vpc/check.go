@@ -3,6 +3,7 @@ package vpc
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"net/netip"
 	"regexp"
 	"slices"
@@ -71,7 +72,7 @@ func dns(v VPC) []finding.Finding {
 func waysOut(v VPC, c Choice, r environment.Request) []finding.Finding {
 	var report []finding.Finding
 	var elsewhere []string
-	unreached := map[string][]string{}
+	unreached, hidden := map[string][]string{}, map[string]unseen{}
 	name := environment.NamesOf(r).Environment
 	for _, s := range c.Private {
 		switch s.Way {
@@ -79,9 +80,14 @@ func waysOut(v VPC, c Choice, r environment.Request) []finding.Finding {
 			elsewhere = append(elsewhere, s.ID)
 		case Isolated:
 			for _, service := range Required() {
-				if !v.reaches(s, service, r) {
-					unreached[service] = append(unreached[service], s.ID)
+				if v.reaches(s, service, r) {
+					continue
 				}
+				if why := v.unclear(s, service, name); why != "" {
+					hidden[why] = hidden[why].with(s.ID, service)
+					continue
+				}
+				unreached[service] = append(unreached[service], s.ID)
 			}
 		default:
 		}
@@ -92,11 +98,42 @@ func waysOut(v VPC, c Choice, r environment.Request) []finding.Finding {
 				WithNext("%s", v.remedy(service, name)))
 		}
 	}
+	for _, why := range slices.Sorted(maps.Keys(hidden)) {
+		h := hidden[why]
+		report = append(report, finding.Warningf(codeWayOut, "/vpcId", "it could not be told whether %s reach %s: %s", strings.Join(h.subnets, ", "), strings.Join(h.services, ", "), why).
+			WithNext("see that they do, by the services' usual names and on port 443, or nodes do not join"))
+	}
 	if len(elsewhere) > 0 {
 		report = append(report, finding.Warningf(codeWayOut, "/vpcId", "the default route of %s leads to a gateway that is no NAT gateway, and EC2 does not show what is behind it", strings.Join(elsewhere, ", ")).
 			WithNext("see that %s can be reached from there on port 443, or nodes do not join", strings.Join(Required(), ", ")))
 	}
 	return report
+}
+
+// unseen are the subnets and services of which, for one reason, is not known whether the ones reach the others.
+type unseen struct{ subnets, services []string }
+
+func (u unseen) with(subnet, service string) unseen {
+	if !slices.Contains(u.subnets, subnet) {
+		u.subnets = append(u.subnets, subnet)
+	}
+	if !slices.Contains(u.services, service) {
+		u.services = append(u.services, service)
+	}
+	return u
+}
+
+// unclear says why it cannot be told that the isolated subnet does not reach the service, "" if it can.
+func (v VPC) unclear(s Subnet, service, name string) string {
+	for _, e := range v.Endpoints {
+		if e.Service == service && e.PrivateDNS && e.Lists && !e.of(name) {
+			return "the security groups of " + e.ID + " admit a prefix list"
+		}
+	}
+	if s.Hub {
+		return "they have a route to a transit gateway, behind which the VPC's names may lead to endpoints that are shared"
+	}
+	return ""
 }
 
 // reaches reports whether the isolated subnet reaches the service by an endpoint of others that is there,

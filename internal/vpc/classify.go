@@ -55,6 +55,11 @@ func direct(table types.RouteTable) bool {
 	return slices.ContainsFunc(table.Routes, func(r types.Route) bool { return strings.HasPrefix(aws.ToString(r.GatewayId), "igw-") })
 }
 
+// hub reports whether a route of the table leads to a transit gateway.
+func hub(table types.RouteTable) bool {
+	return slices.ContainsFunc(table.Routes, func(r types.Route) bool { return aws.ToString(r.TransitGatewayId) != "" && r.State != types.RouteStateBlackhole })
+}
+
 // unusable says why EKS and Lambda cannot use a subnet.
 func unusable(s types.Subnet) string {
 	switch zone := aws.ToString(s.AvailabilityZoneId); {
@@ -72,10 +77,10 @@ func unusable(s types.Subnet) string {
 	return ""
 }
 
-// admitted are the address blocks that the security groups let in on port 443. What they let in from
-// other groups is not among them: whoever calls from the VPC has an address, and not always that group.
-func admitted(groups []types.SecurityGroup, ids []string) []string {
-	var blocks []string
+// admitted are the address blocks that the security groups let in on port 443, and whether they let in
+// prefix lists. What they let in from other groups is not among them: whoever calls from the VPC has an
+// address, and not always that group.
+func admitted(groups []types.SecurityGroup, ids []string) (blocks []string, lists bool) {
 	for _, g := range groups {
 		if !slices.Contains(ids, aws.ToString(g.GroupId)) {
 			continue
@@ -87,9 +92,10 @@ func admitted(groups []types.SecurityGroup, ids []string) []string {
 			for _, r := range p.IpRanges {
 				blocks = append(blocks, aws.ToString(r.CidrIp))
 			}
+			lists = lists || len(p.PrefixListIds) > 0
 		}
 	}
-	return blocks
+	return blocks, lists
 }
 
 func https(p types.IpPermission) bool {

@@ -156,7 +156,7 @@ func subnetOf(s types.Subnet, table types.RouteTable, way Way) Subnet {
 	return Subnet{
 		ID: aws.ToString(s.SubnetId), Zone: aws.ToString(s.AvailabilityZone), ZoneID: aws.ToString(s.AvailabilityZoneId),
 		Block: block, Free: int(aws.ToInt32(s.AvailableIpAddressCount)),
-		Way: way, Direct: direct(table), RouteTable: aws.ToString(table.RouteTableId), Unusable: unusable(s), Tags: TagsOf(s.Tags),
+		Way: way, Direct: direct(table), Hub: hub(table), RouteTable: aws.ToString(table.RouteTableId), Unusable: unusable(s), Tags: TagsOf(s.Tags),
 	}
 }
 
@@ -221,7 +221,9 @@ func endpointOf(e types.VpcEndpoint, groups []types.SecurityGroup) Endpoint {
 		ID: aws.ToString(e.VpcEndpointId), Service: service, Gateway: e.VpcEndpointType == types.VpcEndpointTypeGateway,
 		PrivateDNS: aws.ToBool(e.PrivateDnsEnabled), RouteTables: e.RouteTableIds, Tags: TagsOf(e.Tags),
 	}
-	for _, text := range admitted(groups, groupsOf(e)) {
+	blocks, lists := admitted(groups, groupsOf(e))
+	endpoint.Lists = lists
+	for _, text := range blocks {
 		endpoint.Admits = appendBlock(endpoint.Admits, text)
 	}
 	return endpoint

@@ -151,7 +151,7 @@ func TestReadClassifiesByRoutes(t *testing.T) {
 			}
 			want := []vpc.Subnet{{
 				ID: "subnet-1", Zone: "us-east-1a", ZoneID: "use1-az1", Block: netip.MustParsePrefix("10.0.1.0/24"), Free: 7,
-				Way: tc.want, Direct: tc.want == vpc.InternetGateway, RouteTable: inEffect, Tags: map[string]string{"aws-cdk:subnet-type": "Public"},
+				Way: tc.want, Hub: name == "TransitGateway", Direct: tc.want == vpc.InternetGateway, RouteTable: inEffect, Tags: map[string]string{"aws-cdk:subnet-type": "Public"},
 			}}
 			if diff := cmp.Diff(want, v.Subnets, comparePrefixes()); diff != "" {
 				t.Errorf("%s (-want +got):\n%s", tc.reason, diff)
@@ -229,10 +229,13 @@ func TestRead(t *testing.T) {
 		resolvers: []string{"10.0.0.2"},
 		groups: []types.SecurityGroup{
 			{GroupId: aws.String("sg-1"), IpPermissions: []types.IpPermission{permission("tcp", 443, 443, "10.0.0.0/16"), permission("tcp", 80, 80, "10.1.0.0/16")}},
+			{GroupId: aws.String("sg-3"), IpPermissions: []types.IpPermission{{
+				IpProtocol: aws.String("tcp"), FromPort: aws.Int32(443), ToPort: aws.Int32(443), PrefixListIds: []types.PrefixListId{{PrefixListId: aws.String("pl-1")}},
+			}}},
 			{GroupId: aws.String("sg-2"), IpPermissions: []types.IpPermission{permission("-1", 0, 0, "10.2.0.0/16"), permission("udp", 0, 1000, "10.3.0.0/16")}},
 		},
 		endpoints: []types.VpcEndpoint{
-			{VpcEndpointId: aws.String("vpce-1"), VpcId: aws.String("vpc-1"), State: "available", ServiceName: aws.String("com.amazonaws.us-east-1.ecr.api"), VpcEndpointType: types.VpcEndpointTypeInterface, PrivateDnsEnabled: aws.Bool(true), Groups: ids("sg-1", "sg-2")},
+			{VpcEndpointId: aws.String("vpce-1"), VpcId: aws.String("vpc-1"), State: "available", ServiceName: aws.String("com.amazonaws.us-east-1.ecr.api"), VpcEndpointType: types.VpcEndpointTypeInterface, PrivateDnsEnabled: aws.Bool(true), Groups: ids("sg-1", "sg-2", "sg-3")},
 			{VpcEndpointId: aws.String("vpce-2"), VpcId: aws.String("vpc-1"), State: "available", ServiceName: aws.String("com.amazonaws.us-east-1.s3"), VpcEndpointType: types.VpcEndpointTypeGateway, RouteTableIds: []string{"rtb-1"}},
 			{VpcEndpointId: aws.String("vpce-3"), VpcId: aws.String("vpc-1"), State: "deleting", ServiceName: aws.String("com.amazonaws.us-east-1.sts")},
 			{VpcEndpointId: aws.String("vpce-4"), VpcId: aws.String("vpc-2"), State: "available", ServiceName: aws.String("com.amazonaws.us-east-1.sts")},
@@ -246,7 +249,7 @@ func TestRead(t *testing.T) {
 	want := vpc.VPC{
 		ID: "vpc-1", OwnerID: "222222222222", Blocks: []netip.Prefix{block("10.0.0.0/16"), block("100.64.0.0/16")}, DNSSupport: true,
 		Endpoints: []vpc.Endpoint{
-			{ID: "vpce-1", Service: "ecr.api", PrivateDNS: true, Admits: []netip.Prefix{block("10.0.0.0/16"), block("10.2.0.0/16")}, Tags: map[string]string{}},
+			{ID: "vpce-1", Service: "ecr.api", PrivateDNS: true, Admits: []netip.Prefix{block("10.0.0.0/16"), block("10.2.0.0/16")}, Lists: true, Tags: map[string]string{}},
 			{ID: "vpce-2", Service: "s3", Gateway: true, RouteTables: []string{"rtb-1"}, Tags: map[string]string{}},
 		},
 	}

@@ -48,6 +48,8 @@ type Subnet struct {
 	Way  Way
 	// Direct says that some route leads to an internet gateway, if not the default one.
 	Direct bool
+	// Hub says that some route leads to a transit gateway.
+	Hub bool
 	// RouteTable is the one in effect: its own, or the VPC's main one.
 	RouteTable string
 	// Unusable says why neither EKS nor Lambda can use the subnet; empty: they can.
@@ -68,7 +70,9 @@ type Endpoint struct {
 	RouteTables []string
 	// Admits are the address blocks that may reach an interface endpoint on port 443.
 	Admits []netip.Prefix
-	Tags   map[string]string
+	// Lists says that prefix lists may, whose entries are not read.
+	Lists bool
+	Tags  map[string]string
 }
 
 // serves reports whether a client in the subnet that calls the service by its usual name reaches the

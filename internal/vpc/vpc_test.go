@@ -217,6 +217,30 @@ func TestCheck(t *testing.T) {
 			errors:   []string{"service sts: no default route that leads out, and the security groups of vpce-closed do not admit the subnets' addresses on port 443; let the endpoint's security group admit"},
 			warnings: []string{"/interfaceEndpoints: vpce-closed is an endpoint for sts already"},
 		},
+		"Listed": {
+			reason: "what is in a prefix list is not seen", way: vpc.Isolated, request: mirrored,
+			vpc: func(v *vpc.VPC) {
+				v.Endpoints = append([]vpc.Endpoint{{ID: "vpce-listed", Service: "sts", PrivateDNS: true, Lists: true}, gateway}, complete[:6]...)
+			},
+			warnings: []string{"/vpcId: it could not be told whether a, b reach sts: the security groups of vpce-listed admit a prefix list"},
+		},
+		"Hub": {
+			reason: "endpoints may be shared behind a transit gateway", way: vpc.Isolated, request: mirrored,
+			vpc: func(v *vpc.VPC) {
+				v.Subnets[0].Hub, v.Subnets[1].Hub = true, true
+				v.Endpoints = append([]vpc.Endpoint{gateway}, complete[:5]...)
+			},
+			warnings: []string{"/vpcId: it could not be told whether a, b reach logs, sts: they have a route to a transit gateway"},
+		},
+		"HubOfOne": {
+			reason: "the other has none", way: vpc.Isolated, request: mirrored,
+			vpc: func(v *vpc.VPC) {
+				v.Subnets[0].Hub = true
+				v.Endpoints = append([]vpc.Endpoint{gateway}, complete[:6]...)
+			},
+			errors:   []string{"/vpcId: b has no way to the AWS service sts"},
+			warnings: []string{"/vpcId: it could not be told whether a reach sts: they have a route to a transit gateway"},
+		},
 		"Nameless": {
 			reason: "an endpoint without the usual name", way: vpc.Isolated, request: mirrored,
 			vpc: func(v *vpc.VPC) {
