@@ -234,9 +234,16 @@ func abroad(name, region string) (host string, outside bool) {
 func duplicates(v VPC, r environment.Request) []finding.Finding {
 	var report []finding.Finding
 	for _, service := range r.InterfaceEndpoints {
-		if e, ok := v.Existing(service, environment.NamesOf(r).Environment); ok {
-			report = append(report, finding.Warningf(codeEndpoint, "/interfaceEndpoints", "%s is an endpoint for %s already: it is used and left as it is", e.ID, service))
+		e, ok := v.Existing(service, environment.NamesOf(r).Environment)
+		if !ok {
+			continue
 		}
+		found := finding.Warningf(codeEndpoint, "/interfaceEndpoints", "%s is an endpoint for %s already: it is used and left as it is", e.ID, service)
+		if owner := e.Tags[environment.Tag]; owner != "" {
+			found.Found += ", and goes with the environment " + owner + ", which made it"
+			found = found.WithNext("apply this environment again when that one has been removed")
+		}
+		report = append(report, found)
 	}
 	return report
 }

@@ -217,6 +217,16 @@ func TestCheck(t *testing.T) {
 			errors:   []string{"service sts: no default route that leads out, and the security groups of vpce-closed do not admit the subnets' addresses on port 443; let the endpoint's security group admit"},
 			warnings: []string{"/interfaceEndpoints: vpce-closed is an endpoint for sts already"},
 		},
+		"Neighbour": {
+			reason: "an endpoint of another environment goes with that one", way: vpc.NATGateway,
+			request: func(r *environment.Request) { r.InterfaceEndpoints = []string{"sts"} },
+			vpc: func(v *vpc.VPC) {
+				theirs := endpoint("sts")
+				theirs.Tags = map[string]string{"eks-environment": "opa-other"}
+				v.Endpoints = []vpc.Endpoint{theirs}
+			},
+			warnings: []string{"vpce-sts is an endpoint for sts already: it is used and left as it is, and goes with the environment opa-other, which made it; apply this environment again when that one has been removed"},
+		},
 		"Listed": {
 			reason: "what is in a prefix list is not seen", way: vpc.Isolated, request: mirrored,
 			vpc: func(v *vpc.VPC) {
