@@ -159,9 +159,13 @@ func lookAtOfferings(ctx context.Context, api instanceAPI, s subject, known map[
 		}
 	}
 	which := strings.Join(names, " or ")
+	other := ""
+	if s.request.ExistingVPC() {
+		other = "name subnets in other zones in subnetIds, or "
+	}
 	wayOut := func(f finding.Finding) []finding.Finding {
-		return []finding.Finding{f.WithNext("choose types that all of %s have: aws ec2 describe-instance-type-offerings --region %s --location-type availability-zone --filters Name=location,Values=%s",
-			strings.Join(s.zones, ", "), s.request.Region, strings.Join(s.zones, ","))}
+		return []finding.Finding{f.WithNext("%schoose types that all of %s have: aws ec2 describe-instance-type-offerings --region %s --location-type availability-zone --filters Name=location,Values=%s",
+			other, strings.Join(s.zones, ", "), s.request.Region, strings.Join(s.zones, ","))}
 	}
 	field := instanceField(s.request)
 	switch {

@@ -57,7 +57,9 @@ func direct(table types.RouteTable) bool {
 
 // hub reports whether a route of the table leads to a transit gateway.
 func hub(table types.RouteTable) bool {
-	return slices.ContainsFunc(table.Routes, func(r types.Route) bool { return aws.ToString(r.TransitGatewayId) != "" && r.State != types.RouteStateBlackhole })
+	return slices.ContainsFunc(table.Routes, func(r types.Route) bool {
+		return aws.ToString(r.TransitGatewayId) != "" && r.State != types.RouteStateBlackhole
+	})
 }
 
 // unusable says why EKS and Lambda cannot use a subnet.
