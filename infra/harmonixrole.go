@@ -23,7 +23,7 @@ func trusted(arn *string) statement {
 // ARN lacked "table/" and granted nothing, and Scan and PutItem were on every table), nobody may change
 // the cluster past the orchestrator, security groups are made in this environment's VPC, and the
 // function is the one function.
-func operationsRole(platform *string) role {
+func operationsRole(platform *string, v vpcOf) role {
 	return role{
 		Name:        "${Prefix}-${Name}-operations-role",
 		Description: "What the Harmonix backend may do in this environment",
@@ -34,7 +34,7 @@ func operationsRole(platform *string) role {
 			"AWSCloudFormationFullAccess", // Harmonix deletes the stacks of applications
 		},
 		Inline: map[string][]statement{
-			"environment": append(environmentActions(),
+			"environment": append(environmentActions(v),
 				statement{
 					ID:      "ResourceGroups",
 					Actions: []string{"resource-groups:ListGroupResources"},
@@ -55,7 +55,7 @@ func operationsRole(platform *string) role {
 
 // provisioningRole is what application pipelines assume: they deploy the stacks of applications,
 // roles included, which is why Harmonix gives it so much.
-func provisioningRole(pipeline *string) role {
+func provisioningRole(pipeline *string, v vpcOf) role {
 	return role{
 		Name:        "${Prefix}-${Name}-provisioning-role",
 		Description: "What application pipelines may do in this environment",
@@ -66,7 +66,7 @@ func provisioningRole(pipeline *string) role {
 			"IAMFullAccess", "AmazonS3FullAccess", "AmazonSSMReadOnlyAccess",
 		},
 		Inline: map[string][]statement{
-			"environment": append(environmentActions(),
+			"environment": append(environmentActions(v),
 				statement{
 					ID: "ResourceGroups",
 					Actions: []string{
@@ -93,8 +93,11 @@ func provisioningRole(pipeline *string) role {
 	}
 }
 
+// vpcOf are the conditions that say whose the environment's VPC is.
+type vpcOf struct{ own, existing awscdk.CfnCondition }
+
 // environmentActions is what the backend and the pipelines both do.
-func environmentActions() []statement {
+func environmentActions(v vpcOf) []statement {
 	return []statement{{
 		ID:        "Kubectl",
 		Actions:   []string{"lambda:InvokeFunction"},
@@ -133,9 +136,15 @@ func environmentActions() []statement {
 		ID:      "SecurityGroups",
 		Actions: []string{"ec2:CreateSecurityGroup"},
 		// The VPC is made at the same time as this role, so its id is not known; its name is.
-		// The group itself, which has no tag yet, is in the statement after this one.
+		// The group itself, which has no tag yet, is in the statement after the next.
 		Resources: []string{"arn:${AWS::Partition}:ec2:${AWS::Region}:${AWS::AccountId}:vpc/*"},
 		Condition: map[string]map[string]any{"StringEquals": {"aws:ResourceTag/Name": "${Prefix}-${Name}"}},
+		When:      v.own,
+	}, {
+		ID:        "SecurityGroupsInExistingVpc",
+		Actions:   []string{"ec2:CreateSecurityGroup"},
+		Resources: []string{"arn:${AWS::Partition}:ec2:${AWS::Region}:${AWS::AccountId}:vpc/${VpcId}"},
+		When:      v.existing,
 	}, {
 		ID: "SecurityGroupRules",
 		Actions: []string{

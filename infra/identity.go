@@ -27,12 +27,14 @@ func identity(t *template) {
 	trustAccounts := t.optional("ClusterAdminTrustAccounts", "The accounts of those, as ARNs of their roots, comma-separated")
 	nodeType := t.choice("NodeType", "What the pods run on", "FARGATE", "MANAGED")
 	assumable := t.optional("AssumableRoles", "ARNs of further roles that the kubectl function may assume, comma-separated")
+	vpc := t.optional("VpcId", "The VPC, if it was there before the environment; empty: one is made beside the roles")
 	chart := t.optional("ChartObject", "The chart of the load balancer controller in S3, as bucket/key; empty: it comes from elsewhere")
 
 	ownAdmin := t.when("CreateClusterAdmin", empty(adminRole))
 	suppliedAdmin := t.when("SuppliedClusterAdmin", awscdk.Fn_ConditionNot(empty(adminRole)))
 	furtherRoles := t.when("FurtherRoles", awscdk.Fn_ConditionNot(empty(assumable)))
 	chartInS3 := t.when("ChartInS3", awscdk.Fn_ConditionNot(empty(chart)))
+	whose := vpcOf{own: t.when("OwnVpc", empty(vpc)), existing: t.when("ExistingVpc", awscdk.Fn_ConditionNot(empty(vpc)))}
 	fargate := t.when("Fargate", awscdk.Fn_ConditionEquals(nodeType, jsii.String("FARGATE")))
 	managed := t.when("Managed", awscdk.Fn_ConditionEquals(nodeType, jsii.String("MANAGED")))
 
@@ -41,8 +43,8 @@ func identity(t *template) {
 	secrets := encryptionKey(t, "SecretsKey", "alias/eks/${Prefix}-${Name}-cluster-key-alias", "Kubernetes secrets of an EKS environment", awscdk.CfnDeletionPolicy_RETAIN_EXCEPT_ON_CREATE)
 	table := auditTable(t, key)
 
-	operations := t.role("OperationsRole", operationsRole(platform))
-	provisioning := t.role("ProvisioningRole", provisioningRole(pipeline))
+	operations := t.role("OperationsRole", operationsRole(platform, whose))
+	provisioning := t.role("ProvisioningRole", provisioningRole(pipeline, whose))
 	// Never under a condition, renamed or moved: another ARN means another cluster.
 	controlPlane := t.role("ControlPlaneRole", role{
 		Name:        "${Prefix}-${Name}-cluster-control-plane-role",

@@ -406,6 +406,41 @@ func TestHarmonixRoles(t *testing.T) {
 	}
 }
 
+// Applications make security groups in the environment's VPC only: in one that is there already by its id, since
+// its tags are not ours, and in one that is made beside the roles by its name.
+func TestHarmonixRolesMakeGroupsInTheVPC(t *testing.T) {
+	vpcs := "arn:aws:ec2:us-east-1:222222222222:vpc/"
+	cases := map[string]struct {
+		vpc       string
+		resource  string
+		condition map[string]map[string]any
+	}{
+		"Own":      {"", vpcs + "*", map[string]map[string]any{"StringEquals": {"aws:ResourceTag/Name": "opa-dev"}}},
+		"Existing": {"vpc-1", vpcs + "vpc-1", nil},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			s := deploy(t, templates.Identity, map[string]string{"Prefix": "opa", "Name": "dev", "NodeType": "FARGATE", "VpcId": tc.vpc})
+			for _, id := range []string{"OperationsRole", "ProvisioningRole"} {
+				list, _ := inline(t, s.resources()[id])
+				list = slices.DeleteFunc(list, func(s statement) bool {
+					return !slices.ContainsFunc(s.Action, func(a string) bool { return a == "ec2:CreateSecurityGroup" || a == "ec2:*" }) ||
+						slices.Equal(texts(s.Resource), []string{"arn:aws:ec2:us-east-1:222222222222:security-group/*"})
+				})
+				if len(list) != 1 {
+					t.Fatalf("%s: %d statements on VPCs, want 1: %v", id, len(list), list)
+				}
+				if diff := cmp.Diff([]string{tc.resource}, texts(list[0].Resource)); diff != "" {
+					t.Errorf("%s: VPC (-want +got):\n%s", id, diff)
+				}
+				if diff := cmp.Diff(tc.condition, list[0].Condition); diff != "" {
+					t.Errorf("%s: condition (-want +got):\n%s", id, diff)
+				}
+			}
+		})
+	}
+}
+
 // Every statement on "*" is listed, so that a new one is a decision.
 func TestWildcards(t *testing.T) {
 	known := map[string][]string{

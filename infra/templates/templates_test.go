@@ -105,9 +105,9 @@ func TestInterface(t *testing.T) {
 				"PublicRouteTableId PublicSubnetIds VpcId",
 		},
 		"identity": {
-			reason: "made beside the network, so it takes nothing from it",
+			reason: "made beside the network, so it takes nothing from it; a VPC that is there already is the request's",
 			parameters: "AssumableRoles ChartObject ClusterAdminRole ClusterAdminTrust ClusterAdminTrustAccounts Name NodeType PermissionsBoundary " +
-				"PipelineRole PlatformRole Prefix",
+				"PipelineRole PlatformRole Prefix VpcId",
 			outputs: "AuditTable ClusterAdminRoleArn ControlPlaneRoleArn KeyArn KubectlRoleArn NodeRoleArn " +
 				"OperationsRoleArn PodExecutionRoleArn ProvisioningRoleArn SecretsKeyArn",
 		},

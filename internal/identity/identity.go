@@ -58,6 +58,7 @@ func Parameters(r environment.Request) map[string]string {
 		"NodeType":                  r.NodeType,
 		"AssumableRoles":            strings.Join(r.AssumableRoles, ","),
 		"ChartObject":               chartObject(r.Chart),
+		"VpcId":                     r.VPCID,
 	}
 }
 

@@ -13,7 +13,7 @@ func TestParameters(t *testing.T) {
 	full := environment.Request{
 		Prefix: "opa", Name: "dev", PlatformRole: "arn:platform", PipelineRole: "arn:pipeline",
 		ClusterAdminRole: "arn:admin", NodeType: "MANAGED", AssumableRoles: []string{"arn:a", "arn:b"},
-		Chart: environment.ChartSource{Repository: "s3://charts/controller-3.5.0.zip"}, PermissionsBoundary: "arn:boundary",
+		Chart: environment.ChartSource{Repository: "s3://charts/controller-3.5.0.zip"}, PermissionsBoundary: "arn:boundary", VPCID: "vpc-1",
 	}
 	cases := map[string]struct {
 		reason  string
@@ -23,14 +23,14 @@ func TestParameters(t *testing.T) {
 		"Full": {"every field has its parameter", full, map[string]string{
 			"Prefix": "opa", "Name": "dev", "PlatformRole": "arn:platform", "PipelineRole": "arn:pipeline",
 			"ClusterAdminRole": "arn:admin", "NodeType": "MANAGED", "AssumableRoles": "arn:a,arn:b",
-			"ChartObject": "charts/controller-3.5.0.zip", "PermissionsBoundary": "arn:boundary",
+			"ChartObject": "charts/controller-3.5.0.zip", "PermissionsBoundary": "arn:boundary", "VpcId": "vpc-1",
 			"ClusterAdminTrust": "", "ClusterAdminTrustAccounts": "",
 		}},
 		"Trust": {"each account once", environment.Request{Prefix: "opa", Name: "dev", NodeType: "MANAGED", ClusterAdminTrust: []string{
 			"arn:aws:iam::222222222222:role/a", "arn:aws:iam::333333333333:user/team/b", "arn:aws:iam::222222222222:role/c",
 		}}, map[string]string{
 			"Prefix": "opa", "Name": "dev", "PlatformRole": "", "PipelineRole": "", "ClusterAdminRole": "", "NodeType": "MANAGED", "AssumableRoles": "",
-			"ChartObject": "", "PermissionsBoundary": "",
+			"ChartObject": "", "PermissionsBoundary": "", "VpcId": "",
 			"ClusterAdminTrust":         "arn:aws:iam::222222222222:role/a,arn:aws:iam::333333333333:user/team/b,arn:aws:iam::222222222222:role/c",
 			"ClusterAdminTrustAccounts": "arn:aws:iam::222222222222:root,arn:aws:iam::333333333333:root",
 		}},
@@ -38,12 +38,12 @@ func TestParameters(t *testing.T) {
 			Prefix: "opa", Name: "dev", NodeType: "MANAGED", Chart: environment.ChartSource{Repository: "oci://public.ecr.aws/eks/aws-load-balancer-controller-chart"},
 		}, map[string]string{
 			"Prefix": "opa", "Name": "dev", "PlatformRole": "", "PipelineRole": "", "ClusterAdminRole": "", "NodeType": "MANAGED", "AssumableRoles": "", "ChartObject": "",
-			"PermissionsBoundary": "", "ClusterAdminTrust": "", "ClusterAdminTrustAccounts": "",
+			"PermissionsBoundary": "", "VpcId": "", "ClusterAdminTrust": "", "ClusterAdminTrustAccounts": "",
 		}},
 		"Least": {"empty means that the template makes the role, or leaves it out", environment.Request{Prefix: "opa", Name: "dev", PlatformRole: "arn:platform", PipelineRole: "arn:pipeline", NodeType: "FARGATE"}, map[string]string{
 			"Prefix": "opa", "Name": "dev", "PlatformRole": "arn:platform", "PipelineRole": "arn:pipeline",
 			"ClusterAdminRole": "", "NodeType": "FARGATE", "AssumableRoles": "", "ChartObject": "",
-			"PermissionsBoundary": "", "ClusterAdminTrust": "", "ClusterAdminTrustAccounts": "",
+			"PermissionsBoundary": "", "VpcId": "", "ClusterAdminTrust": "", "ClusterAdminTrustAccounts": "",
 		}},
 	}
 	for name, tc := range cases {

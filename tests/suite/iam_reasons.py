@@ -149,6 +149,7 @@ STATEMENTS = {
     "PackagedTemplates": "templates of applications, in buckets of this account",
     "Read": "Harmonix lists what belongs to an application; no resource-level permissions",
     "SecurityGroups": "applications make groups in the environment's VPC, which is known by its name",
+    "SecurityGroupsInExistingVpc": "the same in a VPC that was there before the environment",
     "SecurityGroupRules": "the rules of applications' groups",
     "AuditKey": "DynamoDB asks it of whoever reads or writes the table",
     "ResourceGroups": "an application is a resource group",
