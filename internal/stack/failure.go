@@ -95,7 +95,7 @@ func cancelled(reason string) bool {
 }
 
 // freshRole reports whether the cause is a role that exists but is too new, it or its policies, to be
-// known everywhere: EKS, Lambda and IAM say so in these words, and DependsOn does not cure it (aws-traps.md, row 1.48). Events
+// known everywhere: EKS, Lambda, EC2 and IAM say so in these words, and DependsOn does not cure it (aws-traps.md, row 1.48). Events
 // carry text only.
 func (c cause) freshRole() bool {
 	if strings.Contains(c.reason, "does not exist") && strings.Contains(strings.ToLower(c.reason), "role") {
@@ -108,6 +108,7 @@ func (c cause) freshRole() bool {
 		"IAM role's policy must include",
 		"The role defined for the function cannot be assumed by Lambda",
 		"The provided execution role does not have permissions to call CreateNetworkInterface on EC2",
+		"Unable to assume given IAM role", // of a flow log
 		"Misconfigured PodExecutionRole Trust Policy",
 		"Invalid principal in policy",
 	)

@@ -165,7 +165,7 @@ func TestFreshRole(t *testing.T) {
 	}
 }
 
-// The words of EKS, Lambda and IAM for a role or a policy that is not known everywhere yet.
+// The words of EKS, Lambda, EC2 and IAM for a role or a policy that is not known everywhere yet.
 func TestFreshRoleWords(t *testing.T) {
 	for _, words := range []string{
 		"Role could not be assumed because the trusted entity is not correct",
@@ -173,6 +173,7 @@ func TestFreshRoleWords(t *testing.T) {
 		"Error in role params",
 		"The role defined for the function cannot be assumed by Lambda.",
 		"The provided execution role does not have permissions to call CreateNetworkInterface on EC2 (Service: Lambda, Status Code: 400)",
+		"Unable to assume given IAM role: 'arn:aws:iam::222222222222:role/r' (Service: Ec2, Status Code: 400)",
 		"Misconfigured PodExecutionRole Trust Policy; Please add the eks-fargate-pods.amazonaws.com Service Principal",
 		"Invalid principal in policy: \"AWS\":\"arn:aws:iam::222222222222:role/r\" (HandlerErrorCode: InvalidRequest)",
 	} {
