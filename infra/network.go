@@ -139,8 +139,8 @@ func securityGroups(t *template, vpc *string) (controlPlane, function awsec2.Cfn
 		// Amazon's resolver is not subject to security groups. A VPC of others may have resolvers of its own.
 		SecurityGroupEgress: []any{
 			out("tcp", 443, "Kubernetes API, AWS APIs and chart repositories"),
-			out("udp", 53, "Resolvers of the VPC's DHCP options"),
-			out("tcp", 53, "Resolvers of the VPC's DHCP options"),
+			out("udp", 53, "Resolvers named by DHCP options of the VPC"),
+			out("tcp", 53, "Resolvers named by DHCP options of the VPC"),
 		},
 		Tags: named("${Prefix}-${Name}-kubectl"),
 	})

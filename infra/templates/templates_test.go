@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"maps"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -494,5 +495,41 @@ func TestKubectlFunction(t *testing.T) {
 	}
 	if got := s.outputs()["FunctionArn"]; got != "{Function.Arn}" {
 		t.Errorf("FunctionArn: got %s, want it without a version", got)
+	}
+}
+
+// EC2 takes these characters in the descriptions of groups and rules, and refuses an apostrophe:
+// https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_IpRange.html
+func TestSecurityGroupDescriptions(t *testing.T) {
+	allowed := regexp.MustCompile(`^[a-zA-Z0-9. _\-:/()#,@\[\]+=&;{}!$*]{1,255}$`)
+	found := 0
+	var look func(where string, v any)
+	look = func(where string, v any) {
+		switch v := v.(type) {
+		case []any:
+			for _, element := range v {
+				look(where, element)
+			}
+		case map[string]any:
+			for key, element := range v {
+				if text, ok := element.(string); ok && (key == "Description" || key == "GroupDescription") {
+					found++
+					if !allowed.MatchString(text) {
+						t.Errorf("%s: EC2 refuses the description %q", where, text)
+					}
+				}
+				look(where, element)
+			}
+		}
+	}
+	for name, body := range all() {
+		for id, r := range parse(t, body).Resources {
+			if strings.HasPrefix(r.Type, "AWS::EC2::SecurityGroup") {
+				look(name+": "+id, r.Properties)
+			}
+		}
+	}
+	if found < 10 {
+		t.Errorf("found %d descriptions, which are too few for the templates", found)
 	}
 }
