@@ -58,7 +58,7 @@ func (c *Client) Apply(ctx context.Context, object *unstructured.Unstructured, o
 	case apierrors.IsNotFound(err):
 		made, err := c.put(ctx, t, nil, options)
 		if err != nil {
-			return "", t.fault(err, "apply %s")
+			return "", t.fault(c.known(ctx, t, err), "apply %s")
 		}
 		return Created, c.settle(ctx, t, made)
 	case err != nil:

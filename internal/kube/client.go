@@ -137,7 +137,7 @@ func (c *Client) do(ctx context.Context, again func(error) bool, call func(conte
 			return err
 		case !again(err):
 			return err
-		case odd(err):
+		case odd(err), unserved(err):
 			class, patience = &used.odd, min(oddPatience, c.patience.Transient)
 		default:
 			class, patience = &used.transient, c.patience.Transient

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	utilnet "k8s.io/apimachinery/pkg/util/net"
 
 	"github.com/harmonix-eks/environment-provider/internal/awsfault"
@@ -166,6 +167,12 @@ func networkError(err error) bool {
 	var op *net.OpError
 	return errors.As(err, &name) || errors.As(err, &op) && op.Op == "dial" || utilnet.IsTimeout(err) || utilnet.IsProbableEOF(err) || utilnet.IsConnectionRefused(err) ||
 		utilnet.IsConnectionReset(err) || utilnet.IsHTTP2ConnectionLost(err)
+}
+
+// unserved reports whether the API server knows no such kind: that a path leads nowhere it says without a
+// status, which tells it from an object that is missing.
+func unserved(err error) bool {
+	return apierrors.IsNotFound(err) && apierrors.HasStatusCause(err, metav1.CauseTypeUnexpectedServerResponse)
 }
 
 // stale reports whether another machine answers at the endpoint, or none by that name exists.

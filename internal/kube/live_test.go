@@ -1,12 +1,14 @@
 package kube_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/yaml"
@@ -239,6 +241,44 @@ spec:
 		widget := "{apiVersion: example.com/v1, kind: Widget, metadata: {name: w}, spec: {size: 1}}"
 		apply(t, client, kube.Created, widget)
 		apply(t, client, kube.Unchanged, widget)
+	})
+	t.Run("KindOfAnotherVersion", func(t *testing.T) {
+		definition := `
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: gears.example.com}
+spec:
+  group: example.com
+  scope: Namespaced
+  names: {plural: gears, singular: gear, kind: Gear}
+  versions:
+  - {name: VERSION, served: true, storage: true, schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}
+`
+		gear := "{apiVersion: example.com/VERSION, kind: Gear, metadata: {name: g}, spec: {size: 1}}"
+		of := func(text, version string) string { return strings.ReplaceAll(text, "VERSION", version) }
+		apply(t, client, kube.Created, of(definition, "v1beta1"))
+		apply(t, client, kube.Created, of(gear, "v1beta1"))
+		if _, err := client.Get(ctx, "gear", "default", "g"); err != nil {
+			t.Fatal(err)
+		}
+		// By somebody else, so that the client does not know.
+		server.Kubectl(t, "", "delete", "crd", "gears.example.com")
+		_, err := client.Create(ctx, object(t, of(gear, "v1beta1")), kube.WriteOptions{})
+		if !meta.IsNoMatchError(errors.Unwrap(err)) {
+			t.Errorf("creating an object of a kind that is gone: %v", err)
+		}
+		server.Kubectl(t, of(definition, "v1"), "create", "-f", "-")
+		server.Kubectl(t, "", "wait", "--for", "condition=Established", "crd/gears.example.com", "--timeout", "20s")
+		server.Kubectl(t, of(gear, "v1"), "create", "-f", "-")
+		if err := client.Patch(ctx, "gear", "default", "g", types.MergePatchType, []byte(`{"spec":{"size":2}}`)); err != nil {
+			t.Errorf("patching by the name of the kind: %v", err)
+		}
+		server.Kubectl(t, "", "delete", "crd", "gears.example.com")
+		server.Kubectl(t, of(definition, "v2"), "create", "-f", "-")
+		server.Kubectl(t, "", "wait", "--for", "condition=Established", "crd/gears.example.com", "--timeout", "20s")
+		if found, err := client.List(ctx, "gears", "default", "", nil); err != nil || len(found) > 0 {
+			t.Errorf("listing by the name of the kind: %v, %v", found, err)
+		}
 	})
 	t.Run("UnknownField", func(t *testing.T) {
 		typo := object(t, "{apiVersion: v1, kind: ConfigMap, metadata: {name: typo}, dada: {a: b}}")

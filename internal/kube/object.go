@@ -92,6 +92,17 @@ func (c *Client) target(ctx context.Context, object *unstructured.Unstructured) 
 	return &target{ResourceInterface: c.in(mapping, own.GetNamespace()), object: own}, nil
 }
 
+// known makes the error of a kind that the cluster does not know any more what that of one it never knew is,
+// and forgets what was discovered: the kind's definition may be on its way again.
+func (c *Client) known(ctx context.Context, t *target, err error) error {
+	if !unserved(err) {
+		return err
+	}
+	c.mapper.ResetWithContext(ctx)
+	kind := t.object.GroupVersionKind()
+	return &meta.NoKindMatchError{GroupKind: kind.GroupKind(), SearchedVersions: []string{kind.Version}}
+}
+
 // Key tells two objects of manifests or of the cluster apart as the API server does. An object whose
 // kind the cluster does not know is taken at its word.
 func (c *Client) Key(ctx context.Context, object *unstructured.Unstructured) string {
@@ -235,7 +246,7 @@ func (c *Client) Create(ctx context.Context, object *unstructured.Unstructured, 
 		}
 	}
 	if err != nil {
-		return "", t.fault(err, "create %s")
+		return "", t.fault(c.known(ctx, t, err), "create %s")
 	}
 	return Created, c.settle(ctx, t, made)
 }

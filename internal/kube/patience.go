@@ -13,7 +13,8 @@ const (
 	// longer is a principal that the cluster does not know, and that is said at once: the caller who
 	// has just made its access entry (which takes up to 30 s; aws-traps.md, row 5.5) repeats the request.
 	defaultUnauthorizedPatience = 3 * time.Second
-	// oddPatience bounds the retries after an internal error that is not known to pass.
+	// oddPatience bounds the retries after an internal error that is not known to pass, and those of a kind
+	// that the API server does not serve: another one than answered before may not know it yet.
 	oddPatience = 5 * time.Second
 
 	firstDelay = 100 * time.Millisecond

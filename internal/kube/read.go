@@ -28,30 +28,45 @@ const (
 
 // Get reads one object. resource is what people write: service, svc, deployments.apps.
 func (c *Client) Get(ctx context.Context, resource, namespace, name string) (*unstructured.Unstructured, error) {
-	mapping, err := c.resourceNamed(ctx, resource)
-	if err != nil {
-		return nil, Classify(err, "find the resource %s", resource)
-	}
 	var live *unstructured.Unstructured
-	err = c.do(ctx, transient, func(ctx context.Context) (err error) {
-		live, err = c.in(mapping, namespace).Get(ctx, name, metav1.GetOptions{})
-		return err
+	err := c.named(ctx, resource, "get "+resource+" "+name, func(mapping *meta.RESTMapping) error {
+		return c.do(ctx, transient, func(ctx context.Context) (err error) {
+			live, err = c.in(mapping, namespace).Get(ctx, name, metav1.GetOptions{})
+			return err
+		})
 	})
 	if err != nil {
-		return nil, faultOf(mapping, err, "get %s %s", resource, name)
+		return nil, err
 	}
 	return live, nil
+}
+
+// named makes a call with the mapping of a resource by what people write, and makes it again when the
+// mapping proves out of date: a cluster's upgrade, or another release of a chart, brings another version
+// of a kind and takes the former away. what begins the message of an error.
+func (c *Client) named(ctx context.Context, resource, what string, call func(*meta.RESTMapping) error) error {
+	for attempt := 1; ; attempt++ {
+		mapping, err := c.resourceNamed(ctx, resource)
+		if err != nil {
+			return Classify(err, "find the resource %s", resource)
+		}
+		if err = call(mapping); attempt == 1 && unserved(err) {
+			c.mapper.ResetWithContext(ctx)
+			continue
+		}
+		return faultOf(mapping, err, "%s", what)
+	}
 }
 
 // List reads the objects in a namespace that a label selector matches; all of them when it is empty. Of
 // each it keeps what the mask does: the rest is dropped page by page, and does not count.
 func (c *Client) List(ctx context.Context, resource, namespace, selector string, mask Mask) ([]unstructured.Unstructured, error) {
-	mapping, err := c.resourceNamed(ctx, resource)
-	if err != nil {
-		return nil, Classify(err, "find the resource %s", resource)
-	}
-	items, err := c.items(ctx, mapping, namespace, selector, mask)
-	return items, faultOf(mapping, err, "list %s", resource)
+	var items []unstructured.Unstructured
+	err := c.named(ctx, resource, "list "+resource, func(mapping *meta.RESTMapping) (err error) {
+		items, err = c.items(ctx, mapping, namespace, selector, mask)
+		return err
+	})
+	return items, err
 }
 
 // items reads the objects of a mapping, page by page.
@@ -168,20 +183,17 @@ func (c *Client) Labelled(ctx context.Context, selector string, namespaces []str
 
 // Patch patches one object as `kubectl patch` does.
 func (c *Client) Patch(ctx context.Context, resource, namespace, name string, kind types.PatchType, patch []byte) error {
-	mapping, err := c.resourceNamed(ctx, resource)
-	if err != nil {
-		return Classify(err, "find the resource %s", resource)
-	}
 	again := transient
 	if kind == types.JSONPatchType {
 		// Adding to a list twice adds two elements.
 		again = unsent
 	}
-	err = c.do(ctx, again, func(ctx context.Context) error {
-		_, err := c.in(mapping, namespace).Patch(ctx, name, kind, patch, metav1.PatchOptions{FieldManager: patchManager})
-		return err
+	return c.named(ctx, resource, "patch "+resource+" "+name, func(mapping *meta.RESTMapping) error {
+		return c.do(ctx, again, func(ctx context.Context) error {
+			_, err := c.in(mapping, namespace).Patch(ctx, name, kind, patch, metav1.PatchOptions{FieldManager: patchManager})
+			return err
+		})
 	})
-	return faultOf(mapping, err, "patch %s %s", resource, name)
 }
 
 // Live reads an object that a manifest names.

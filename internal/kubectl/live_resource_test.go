@@ -107,6 +107,16 @@ func TestLiveResources(t *testing.T) {
 				t.Error("an object of the new kind is missing")
 			}
 		},
+		// CDK's handler: parallel charts conflict on same CRD; CRDs not ready
+		"KindMadeAgain": func(t *testing.T, f *liveFunction) {
+			kind := strings.ReplaceAll(strings.ReplaceAll(liveKind, "gadget", "gizmo"), "Gadget", "Gizmo")
+			gizmo := strings.ReplaceAll(named(liveGadget, "one"), "Gadget", "Gizmo")
+			for range 2 {
+				// Before its definition, which a warm function still knows from the last time.
+				ok(t, f, event("Create", "KubernetesResource", objects(t, "", gizmo, kind)))
+				l.api.Kubectl(t, "", "delete", "crd", "gizmos.late.example.com")
+			}
+		},
 		// CDK's handler: prune
 		"PruneOfAnyKind": func(t *testing.T, f *liveFunction) {
 			const label = "aws.cdk.eks/prune-any"
