@@ -132,6 +132,9 @@ func undo(ctx context.Context, client *kube.Client, objects []*unstructured.Unst
 	if len(made) == 0 {
 		return cause
 	}
+	// The creation may have failed because its time was over; what was kept of it is for this.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), reserve)
+	defer cancel()
 	var left []string
 	for _, result := range client.Delete(ctx, made, 0) {
 		if result.Err != nil && fault.CodeOf(result.Err) != fault.InProgress {

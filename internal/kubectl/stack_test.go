@@ -165,6 +165,27 @@ func TestFailedCreateDeletesNothing(t *testing.T) {
 	}
 }
 
+// TestLateCreateIsUndone lets a creation's time be over while a webhook keeps one object back.
+func TestLateCreateIsUndone(t *testing.T) {
+	s := newStackFunction(t)
+	s.Handler = kubectl.New(kubectl.Options{
+		Connector: s.connector, Roles: kubectl.Roles{"*"}, HTTP: s.server.Client(), Log: newLog(s.log), Patience: kube.Patience{Transient: time.Minute},
+	})
+	refusal := kubetest.Answer{Status: http.StatusInternalServerError, Reason: "InternalError", Message: "failed calling webhook: no endpoints available"}
+	s.fake.Answer("POST "+strings.TrimSuffix(maps, "/"), refusal)
+	for range 100 {
+		s.fake.Answer("POST "+strings.TrimSuffix(maps, "/"), refusal)
+	}
+	payload := event("Create", "KubernetesResource", `"ServiceTimeout":"14",`+manifest(t, "l", "a", "b"))
+	payload = strings.Replace(payload, `{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\"`, `{\"apiVersion\":\"v1\",\"kind\":\"Secret\"`, 1)
+	if _, err := s.ask(t, ownARN, "", payload); err != nil {
+		t.Fatal(err)
+	}
+	if reason, _ := s.puts[0]["Reason"].(string); !strings.Contains(reason, "1 of 2 objects had been created and are deleted again") || strings.Contains(reason, "left behind") {
+		t.Errorf("answered %v", s.puts[0])
+	}
+}
+
 // TestPatience counts the time that an unknown principal costs: who asks directly is told soon, and a
 // stack, which may have made the access entry a moment ago, is waited for.
 func TestPatience(t *testing.T) {
