@@ -23,7 +23,7 @@ const (
 	text form = iota
 	// list is the value as a list.
 	list
-	// roleName is the name of the role whose ARN the value is.
+	// roleName is the name of the role whose ARN, without a path, the value is.
 	roleName
 )
 
@@ -43,7 +43,7 @@ func catalog(fargate awscdk.CfnCondition) []entry {
 		{id: "ProvisioningRoleArnParameter", name: "provisioning-role-arn", from: "ProvisioningRoleArn", description: "The provisioning role"},
 		{id: "ControlPlaneRoleParameter", name: "eks-control-plane-role", from: "ControlPlaneRoleArn", description: "The name of the cluster's role", as: roleName},
 		{id: "ControlPlaneRoleArnParameter", name: "eks-control-plane-role-arn", from: "ControlPlaneRoleArn", description: "The cluster's role"},
-		{id: "ClusterAdminRoleParameter", name: "cluster-admin-role", from: "ClusterAdminRoleArn", description: "The name of the role that administers the cluster", as: roleName},
+		{id: "ClusterAdminRoleParameter", name: "cluster-admin-role", from: "ClusterAdminRoleName", description: "The name of the role that administers the cluster"},
 		{id: "ClusterAdminRoleArnParameter", name: "cluster-admin-role-arn", from: "ClusterAdminRoleArn", description: "The role that administers the cluster"},
 		{id: "KubectlRoleArnParameter", name: "kubectl-lambda-role-arn", from: "KubectlRoleArn", description: "The kubectl function's role"},
 		{id: "PodExecutionRoleParameter", name: "pod-execution-role", from: "PodExecutionRoleArn", description: "The name of the role that Fargate pods are started with", as: roleName, when: fargate},

@@ -55,6 +55,7 @@ func (t *template) environment() (nodeType *string) {
 	t.text("ProvisioningRoleArn", "What application pipelines assume")
 	t.text("ControlPlaneRoleArn", "The cluster's role")
 	t.text("ClusterAdminRoleArn", "Who administers the cluster")
+	t.text("ClusterAdminRoleName", "The name of that role, which may have a path")
 	t.text("KubectlRoleArn", "The kubectl function's role")
 	t.text("KubectlFunctionArn", "The kubectl function, without a version")
 	t.optional("PodExecutionRoleArn", "What Fargate pods are started with; empty with managed nodes")

@@ -414,7 +414,8 @@ func TestProviderKeepsTheContract(t *testing.T) {
 		"ClusterArn":         "arn:aws:eks:us-east-1:222222222222:cluster/opa-dev-cluster",
 		"KubectlFunctionArn": "arn:aws:lambda:us-east-1:222222222222:function:EKS-ENV-opa-dev-kubectl",
 		"OperationsRoleArn":  arn("opa-dev-operations-role"), "ProvisioningRoleArn": arn("opa-dev-provisioning-role"),
-		"ControlPlaneRoleArn": arn("opa-dev-cluster-control-plane-role"), "ClusterAdminRoleArn": arn("supplied"),
+		"ControlPlaneRoleArn": arn("opa-dev-cluster-control-plane-role"), "ClusterAdminRoleArn": arn("team/supplied"),
+		"ClusterAdminRoleName": "supplied",
 		"KubectlRoleArn": arn("opa-dev-kubectl-lambda-role"),
 	}
 	cases := map[string]struct {

@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 
@@ -75,11 +76,13 @@ func Parameters(st environment.State) map[string]string {
 		"ProvisioningRoleArn": st.Identity.ProvisioningRoleARN,
 		"ControlPlaneRoleArn": st.Identity.ControlPlaneRoleARN,
 		"ClusterAdminRoleArn": st.Identity.ClusterAdminRoleARN,
-		"KubectlRoleArn":      st.Identity.KubectlRoleARN,
-		"KubectlFunctionArn":  st.Kubectl.FunctionARN,
-		"PodExecutionRoleArn": st.Identity.PodExecutionRoleARN,
-		"NodeRoleArn":         st.Identity.NodeRoleARN,
-		"FluentBitRoleArn":    st.AddonRoles.FluentBitRoleARN,
+		// A supplied role may have a path, which is no part of its name.
+		"ClusterAdminRoleName": path.Base(st.Identity.ClusterAdminRoleARN),
+		"KubectlRoleArn":       st.Identity.KubectlRoleARN,
+		"KubectlFunctionArn":   st.Kubectl.FunctionARN,
+		"PodExecutionRoleArn":  st.Identity.PodExecutionRoleARN,
+		"NodeRoleArn":          st.Identity.NodeRoleARN,
+		"FluentBitRoleArn":     st.AddonRoles.FluentBitRoleARN,
 	}
 }
 

@@ -18,7 +18,7 @@ func TestParameters(t *testing.T) {
 		Network: &environment.Network{VPCID: "vpc-1", PublicSubnetIDs: []string{"subnet-1", "subnet-2"}, PrivateSubnetIDs: []string{"subnet-3", "subnet-4"}},
 		Identity: &environment.Identity{
 			KeyARN: "arn:key", SecretsKeyARN: "arn:secrets-key", AuditTable: "opa-dev-audit", OperationsRoleARN: "arn:operations",
-			ProvisioningRoleARN: "arn:provisioning", ControlPlaneRoleARN: "arn:control-plane", ClusterAdminRoleARN: "arn:admin",
+			ProvisioningRoleARN: "arn:provisioning", ControlPlaneRoleARN: "arn:control-plane", ClusterAdminRoleARN: "arn:aws:iam::222222222222:role/team/admin",
 			KubectlRoleARN: "arn:kubectl", PodExecutionRoleARN: "arn:pods",
 		},
 		Cluster: &environment.Cluster{ARN: "arn:cluster"},
@@ -29,7 +29,7 @@ func TestParameters(t *testing.T) {
 		"VpcId": "vpc-1", "PublicSubnetIds": "subnet-1,subnet-2", "PrivateSubnetIds": "subnet-3,subnet-4",
 		"KeyArn": "arn:key", "AuditTable": "opa-dev-audit", "ClusterArn": "arn:cluster",
 		"OperationsRoleArn": "arn:operations", "ProvisioningRoleArn": "arn:provisioning", "ControlPlaneRoleArn": "arn:control-plane",
-		"ClusterAdminRoleArn": "arn:admin", "KubectlRoleArn": "arn:kubectl", "KubectlFunctionArn": "arn:function",
+		"ClusterAdminRoleArn": "arn:aws:iam::222222222222:role/team/admin", "ClusterAdminRoleName": "admin", "KubectlRoleArn": "arn:kubectl", "KubectlFunctionArn": "arn:function",
 		"PodExecutionRoleArn": "arn:pods", "NodeRoleArn": "", "FluentBitRoleArn": "",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
