@@ -81,11 +81,11 @@ func apiAccess(t *template) *awseks.CfnCluster_ResourcesVpcConfigProperty {
 	subnets := t.list("SubnetIds", "The cluster's subnets: the public ones, then the private ones")
 	group := t.text("SecurityGroupId", "Additional security group, which admits the kubectl function")
 	public := t.choice("PublicAccess", "Whether the Kubernetes API can be reached from the internet", "true", "false")
-	cidrs := t.optional("PublicAccessCidrs", "Address blocks that may reach it from there, comma-separated; empty: all")
+	cidrs := t.optional("PublicAccessCidrs", "Address blocks that may reach it from there, comma-separated; empty: all. Once given, there have to be some")
 
-	isPublic := awscdk.Fn_ConditionEquals(public, jsii.String("true"))
-	t.when("Public", isPublic)
-	restricted := t.when("Restricted", awscdk.Fn_ConditionAnd(isPublic, awscdk.Fn_ConditionNot(empty(cidrs))))
+	t.when("Public", awscdk.Fn_ConditionEquals(public, jsii.String("true")))
+	// Whether the API is public or not: CloudFormation refuses to update a cluster without a list that it had.
+	restricted := t.when("Restricted", awscdk.Fn_ConditionNot(empty(cidrs)))
 
 	return &awseks.CfnCluster_ResourcesVpcConfigProperty{
 		SubnetIds:        subnets,

@@ -234,9 +234,14 @@ func TestClusterAccess(t *testing.T) {
 		want          map[string]any
 	}{
 		"private": {
-			reason: "no list of blocks for an endpoint that is not there",
-			public: "false", cidrs: "10.0.0.0/8",
-			want: map[string]any{"EndpointPublicAccess": false},
+			reason: "no list of blocks for an endpoint that was never there",
+			public: "false",
+			want:   map[string]any{"EndpointPublicAccess": false},
+		},
+		"closed": {
+			reason: "CloudFormation refuses an update that leaves out the list which was there",
+			public: "false", cidrs: "192.0.2.0/24",
+			want: map[string]any{"EndpointPublicAccess": false, "PublicAccessCidrs": []any{"192.0.2.0/24"}},
 		},
 		"public": {
 			reason: "no list means everybody",
@@ -416,7 +421,7 @@ func TestProviderKeepsTheContract(t *testing.T) {
 		"OperationsRoleArn":  arn("opa-dev-operations-role"), "ProvisioningRoleArn": arn("opa-dev-provisioning-role"),
 		"ControlPlaneRoleArn": arn("opa-dev-cluster-control-plane-role"), "ClusterAdminRoleArn": arn("team/supplied"),
 		"ClusterAdminRoleName": "supplied",
-		"KubectlRoleArn": arn("opa-dev-kubectl-lambda-role"),
+		"KubectlRoleArn":       arn("opa-dev-kubectl-lambda-role"),
 	}
 	cases := map[string]struct {
 		reason, parameter, role string

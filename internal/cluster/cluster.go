@@ -2,6 +2,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strconv"
@@ -43,9 +44,8 @@ func (s *Stage) Run(ctx context.Context, in stage.Input) (*environment.Cluster, 
 		return nil, err
 	}
 	parameters := Parameters(in.State, wanted)
-	for _, list := range []string{"PublicAccessCidrs", "SubnetIds"} {
-		parameters[list] = inOrder(before.Parameters[list], parameters[list])
-	}
+	parameters["SubnetIds"] = inOrder(before.Parameters["SubnetIds"], parameters["SubnetIds"])
+	parameters["PublicAccessCidrs"] = blocks(before.Parameters["PublicAccessCidrs"], parameters["PublicAccessCidrs"])
 	spec := t.Spec(in.State.Names.ClusterStack, templates.Cluster, parameters)
 	spec.Policy, spec.Kinds, spec.Fixed = templates.ClusterPolicy, kinds(), fixed()
 	out, err := t.Stacks.Converge(ctx, spec)
@@ -84,6 +84,11 @@ func Parameters(s environment.State, version string) map[string]string {
 		"ProvisioningRoleArn": s.Identity.ProvisioningRoleARN,
 	}
 }
+
+// blocks are the address blocks that are asked for, and the live ones if none are, because the API is not to be
+// public any more: CloudFormation refuses to update a cluster without a list that it had
+// (https://github.com/aws/aws-cdk/issues/37926).
+func blocks(live, asked string) string { return inOrder(live, cmp.Or(asked, live)) }
 
 // inOrder is the list that is asked for, in the order of the live one if both have the same entries. To EKS
 // they are the same, and it refuses an update that changes nothing: "Cluster is already at the desired

@@ -47,6 +47,24 @@ func TestParameters(t *testing.T) {
 	}
 }
 
+// CloudFormation refuses to update a cluster without a list of blocks that it had.
+func TestBlocksStay(t *testing.T) {
+	cases := map[string]struct{ reason, live, asked, want string }{
+		"New":     {"a private API needs none", "", "", ""},
+		"Closed":  {"those of the public API stay when it goes", "a,b", "", "a,b"},
+		"Opened":  {"as asked", "", "a", "a"},
+		"Changed": {"as asked", "a,b", "c", "c"},
+		"Order":   {"no change to EKS", "a,b", "b,a", "a,b"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			if got := blocks(tc.live, tc.asked); got != tc.want {
+				t.Errorf("%s: got %q, want %q", tc.reason, got, tc.want)
+			}
+		})
+	}
+}
+
 // EKS refuses an update that changes nothing, and to it a list of subnets or blocks is a set.
 func TestInOrder(t *testing.T) {
 	cases := map[string]struct{ reason, live, asked, want string }{

@@ -96,6 +96,12 @@ class Cluster(Resource):
     def update(self, physical_id: str, old: Properties, new: Properties) -> None:
         if "Logging" in old and "Logging" not in new:
             raise invalid("No changes needed for the logging config provided")
+        network = "ResourcesVpcConfig"
+        for name in old.get(network) or {}:
+            if name not in (new.get(network) or {}):  # https://github.com/aws/aws-cdk/issues/37926
+                raise invalid(
+                    f'The new template must include all the properties specified in the previous template, property "{name}" missing'
+                )
         kinds = [name for name in (*self._UPDATABLE, "Version") if old.get(name) != new.get(name)]
         if len(kinds) > 1:
             raise invalid("Only one type of update can be allowed.")
