@@ -47,6 +47,7 @@ func TestQueryOfAClusterThatDoesNotAnswer(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			f := newFunction(t)
 			client, err := kube.NewClient(tc.config, kube.Options{Patience: 100 * time.Millisecond, Forget: func() {}})
 			if err != nil {
@@ -54,11 +55,11 @@ func TestQueryOfAClusterThatDoesNotAnswer(t *testing.T) {
 			}
 			f.connector.client = client
 			_, code, message := f.invoke(t, event("Create", "KubernetesObjectValue",
-				`"ObjectType":"configmaps","ObjectNamespace":"kube-system","JsonPath":"@","TimeoutSeconds":"0.6"`))
+				`"ObjectType":"configmaps","ObjectNamespace":"kube-system","JsonPath":"@","TimeoutSeconds":"3"`))
 			if code != "Transient" || !strings.HasPrefix(message, "Timeout waiting for output from kubectl command") {
 				t.Errorf("%s: %s %s", tc.reason, code, message)
 			}
-			if attempts := len(f.connector.asked); attempts < 2 || attempts > 3 {
+			if attempts := len(f.connector.asked); attempts < 2 || attempts > 4 {
 				t.Errorf("%s: %d attempts in the time given", tc.reason, attempts)
 			}
 		})
@@ -105,7 +106,7 @@ func TestListsOfALargeCluster(t *testing.T) {
 		f.fake.Put("/api/v1/namespaces/"+namespace+"/services/"+name, `{"apiVersion":"v1","kind":"Service","metadata":{"name":"`+name+`","namespace":"`+namespace+`"},
 			"spec":{"volumes":[{"name":"a","persistentVolumeClaim":{"claimName":"data"}},{"name":"b"}]},"status":{"images":[`+images+`]}}`)
 	}
-	list := `"ObjectType":"services","ObjectNamespace":"shop","JsonPath":"@","TimeoutSeconds":"30","ErrorDetails":"true"`
+	list := `"ObjectType":"services","ObjectNamespace":"shop","JsonPath":"@","TimeoutSeconds":"600","ErrorDetails":"true"`
 	fields := `"Fields":"{\"kind\":{},\"metadata\":{\"name\":{}},\"spec\":{\"volumes\":{\"persistentVolumeClaim\":{}}}}"`
 	answer, code, message := f.invoke(t, event("Create", "KubernetesObjectValue", list+","+fields))
 	if code != "" || len(answer) > 1<<20 {
