@@ -2,6 +2,7 @@ package teardown
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 
@@ -59,6 +60,24 @@ func (n network) volumesBy(ctx context.Context, filters ...types.Filter) ([]type
 	return found, nil
 }
 
+// valuesAtOnce is how many values the filters of one call of EC2 have together: with more it answers
+// FilterLimitExceeded.
+const valuesAtOnce = 200
+
+// volumesWith finds the volumes with the ids. It asks with filters, because a list of ids that has an unknown
+// one is refused as a whole.
+func (n network) volumesWith(ctx context.Context, ids []string) ([]types.Volume, error) {
+	var all []types.Volume
+	for some := range slices.Chunk(ids, valuesAtOnce) {
+		found, err := n.volumesBy(ctx, types.Filter{Name: aws.String("volume-id"), Values: some})
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, found...)
+	}
+	return all, nil
+}
+
 // unclaimed reports the volumes that are the cluster's by what Kubernetes or a tag says, and that do
 // not carry the tags by which they could be removed.
 func (n network) unclaimed(ctx context.Context, drain *environment.Drain) ([]environment.Leftover, error) {
@@ -75,13 +94,11 @@ func (n network) unclaimed(ctx context.Context, drain *environment.Drain) ([]env
 		}
 	}
 	if drain != nil && len(drain.Volumes) > 0 {
-		filter := types.Filter{Name: aws.String("volume-id")}
 		names := map[string]string{}
 		for _, v := range drain.Volumes {
-			filter.Values = append(filter.Values, v.VolumeID)
 			names[v.VolumeID] = v.Name
 		}
-		byID, err := n.volumesBy(ctx, filter)
+		byID, err := n.volumesWith(ctx, slices.Sorted(maps.Keys(names)))
 		if err != nil {
 			return nil, err
 		}

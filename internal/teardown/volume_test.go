@@ -1,10 +1,14 @@
 package teardown
 
 import (
+	"context"
+	"fmt"
 	"strings"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/aws/smithy-go"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/harmonix-eks/environment-provider/internal/environment"
@@ -52,6 +56,33 @@ func TestVolumes(t *testing.T) {
 	}
 	if len(want) > 0 {
 		t.Errorf("not reported: %v", want)
+	}
+}
+
+// limited is EC2 with its limit of the values of all filters of a call.
+type limited struct{ filled }
+
+func (l *limited) DescribeVolumes(ctx context.Context, in *ec2.DescribeVolumesInput, opts ...func(*ec2.Options)) (*ec2.DescribeVolumesOutput, error) {
+	values := 0
+	for _, f := range in.Filters {
+		values += len(f.Values)
+	}
+	if values > 200 {
+		return nil, &smithy.GenericAPIError{Code: "FilterLimitExceeded", Message: "The maximum number of filter values specified on a single call is 200"}
+	}
+	return l.filled.DescribeVolumes(ctx, in, opts...)
+}
+
+// As many volumes as Drain notes are looked for.
+func TestManyVolumes(t *testing.T) {
+	drain := &environment.Drain{}
+	for i := range maxVolumes {
+		drain.Volumes = append(drain.Volumes, environment.PersistentVolume{Name: fmt.Sprint("pvc-", i), VolumeID: fmt.Sprint("vol-", i)})
+	}
+	n := network{cluster: "opa-dev-cluster", api: &limited{filled{volumes: []types.Volume{volume("vol-999", "CSIVolumeName", "pvc-999")}}}}
+	left, err := n.unclaimed(t.Context(), drain)
+	if err != nil || len(left) != 1 || left[0].What != "volume vol-999" {
+		t.Errorf("got %v, %v", left, err)
 	}
 }
 
