@@ -186,7 +186,7 @@ func fargateSelectors(doc document) []Violation {
 			if isText && !selectable(key, value) {
 				all = append(all, Violation{
 					Pointer: fmt.Sprintf("/fargateSelectors/%d", i) + pointerTo("labels", key), Given: "the label " + quote(shorten(key+"="+value, maxGiven)),
-					Allowed: "a key and a value that a pod can have; both may have the wildcards * and ?",
+					Allowed: fmt.Sprintf("a key of at most %d characters and a value, both as a pod can have them; both may have the wildcards * and ?", maxSelectorKey),
 				})
 			}
 		}
@@ -201,6 +201,10 @@ func fargateSelectors(doc document) []Violation {
 	return all
 }
 
+// maxSelectorKey is how many characters CloudFormation takes for the key of a selector's label; it takes no
+// empty value (AWS::EKS::FargateProfile Label).
+const maxSelectorKey = 127
+
 // selectable reports whether a pod can have the label, with any characters for wildcards.
 func selectable(key, value string) bool {
 	plain := strings.NewReplacer("*", "a", "?", "a")
@@ -208,5 +212,5 @@ func selectable(key, value string) bool {
 	if !found {
 		prefix, name = "a", prefix
 	}
-	return labelName.MatchString(name) && labelPrefix.MatchString(prefix) && (value == "" || labelName.MatchString(plain.Replace(value)))
+	return len(key) <= maxSelectorKey && labelName.MatchString(name) && labelPrefix.MatchString(prefix) && labelName.MatchString(plain.Replace(value))
 }

@@ -152,12 +152,15 @@ func tags(doc document) []Violation {
 	folded := map[string]string{}
 	for _, key := range slices.Sorted(maps.Keys(sent)) {
 		v := Violation{Pointer: pointerTo("tags", key), Given: "the key " + quote(shorten(key, maxGiven))}
-		value, _ := sent[key].(string)
+		value, isText := sent[key].(string)
 		other, twice := folded[strings.ToLower(key)]
 		folded[strings.ToLower(key)] = key
 		switch {
 		case key == "" || len([]rune(key)) > 128:
 			v.Allowed = "keys of 1 to 128 characters"
+		case isText && value == "":
+			v.Given += " without a value"
+			v.Allowed = "values of 1 to 256 characters: CloudFormation gives a stack no empty one"
 		case strings.HasPrefix(strings.ToLower(key), "aws:"):
 			v.Allowed = "keys that do not begin with aws:, which AWS reserves"
 		case key != Tag && strings.EqualFold(key, Tag):
