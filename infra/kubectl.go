@@ -75,7 +75,7 @@ func functionActions() []statement {
 		Actions: []string{
 			"lambda:CreateFunction", "lambda:GetFunction", "lambda:GetFunctionConfiguration", "lambda:DeleteFunction",
 			"lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration",
-			"lambda:GetFunctionCodeSigningConfig", "lambda:GetRuntimeManagementConfig",
+			"lambda:GetFunctionCodeSigningConfig", "lambda:GetRuntimeManagementConfig", "lambda:GetFunctionScalingConfig",
 			"lambda:GetFunctionRecursionConfig", "lambda:PutFunctionRecursionConfig",
 			"lambda:GetFunctionEventInvokeConfig", "lambda:PutFunctionEventInvokeConfig",
 			"lambda:UpdateFunctionEventInvokeConfig", "lambda:DeleteFunctionEventInvokeConfig",
@@ -105,7 +105,12 @@ func functionActions() []statement {
 		},
 	}, {
 		ID:        "ReadLogGroups",
-		Actions:   []string{"logs:DescribeLogGroups", "logs:DescribeIndexPolicies", "logs:GetDataProtectionPolicy"},
+		Actions:   []string{"logs:DescribeLogGroups", "logs:GetDataProtectionPolicy"},
 		Resources: []string{"arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:*"},
+	}, {
+		// CloudFormation reads them with every log group, and IAM knows no resource of theirs.
+		ID:        "ReadLogPolicies",
+		Actions:   []string{"logs:DescribeIndexPolicies", "logs:DescribeResourcePolicies"},
+		Resources: []string{"*"},
 	}}
 }

@@ -444,7 +444,7 @@ func TestHarmonixRolesMakeGroupsInTheVPC(t *testing.T) {
 // Every statement on "*" is listed, so that a new one is a decision.
 func TestWildcards(t *testing.T) {
 	known := map[string][]string{
-		"ServiceRole": {"CreateKeys", "DescribeParameters", "Egress", "LaunchTemplates", "ListAliases", "ListOIDCProviders", "Network", "ReadNetwork"},
+		"ServiceRole": {"CreateKeys", "DescribeParameters", "Egress", "LaunchTemplates", "ListAliases", "ListOIDCProviders", "Network", "ReadLogPolicies", "ReadNetwork"},
 		// The controller's authors' own policy.
 		"LoadBalancerControllerRole": {"Create", "CreateListeners", "Integrations", "Listeners", "LoadBalancers", "Network", "Own", "Rules", "ServiceLinkedRole"},
 		"OperationsRole":             {"Read"},
