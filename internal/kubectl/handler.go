@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
+	"runtime/debug"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambdacontext"
@@ -98,7 +100,15 @@ func New(options Options) *Handler {
 // Invoke is the Lambda handler. Who asked decides who is answered: CloudFormation itself, when it
 // invoked this function directly, and the caller otherwise. That caller may be the CDK's provider
 // framework, which passes CloudFormation's request on and answers it with what it is answered.
-func (h *Handler) Invoke(ctx context.Context, payload json.RawMessage) (json.RawMessage, error) {
+func (h *Handler) Invoke(ctx context.Context, payload json.RawMessage) (answer json.RawMessage, err error) {
+	defer func() {
+		// A panic would take the sandbox with it, and all its connections (aws-traps.md, row 4.10).
+		if p := recover(); p != nil {
+			// Its value may quote what was asked for.
+			h.options.Log.ErrorContext(ctx, "handler panicked", "type", fmt.Sprintf("%T", p), "stack", string(debug.Stack()))
+			answer, err = nil, lambdaError(fault.New(fault.Internal, "the kubectl function broke").WithNext("Its log has the place."))
+		}
+	}()
 	if request, ok := commandOf(payload); ok {
 		return h.command(ctx, request)
 	}
@@ -133,8 +143,7 @@ func (h *Handler) Invoke(ctx context.Context, payload json.RawMessage) (json.Raw
 	if err != nil {
 		return nil, asError(err)
 	}
-	answer, err := encode(outcome)
-	if err != nil {
+	if answer, err = encode(outcome); err != nil {
 		return nil, asError(err)
 	}
 	return answer, nil

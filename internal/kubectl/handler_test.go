@@ -105,6 +105,23 @@ func event(request, resource, properties string) string {
 		`","ResourceProperties":{"ClusterName":"dev-shop-cluster","RoleArn":"` + adminRole + `",` + properties + `}}`
 }
 
+func TestPanicIsAnAnswer(t *testing.T) {
+	f := newFunction(t)
+	f.connector.client = nil
+	for _, payload := range []string{
+		event("Create", "KubernetesObjectValue", `"ObjectType":"configmaps","ObjectName":"hunter2","JsonPath":"@"`),
+		`{"Command":["get","pods","hunter2"],"ClusterName":"dev-shop-cluster","RoleArn":"` + adminRole + `"}`,
+	} {
+		_, code, message := f.invoke(t, payload)
+		if code != "Internal" || !strings.Contains(message, "Its log has the place.") {
+			t.Errorf("%s: %s", code, message)
+		}
+	}
+	if log := f.log.String(); !strings.Contains(log, "internal/kubectl") || strings.Contains(log, "hunter2") {
+		t.Errorf("the log has to name the place, and nothing that was asked for: %s", log)
+	}
+}
+
 // TestHarmonixPayloads sends what Harmonix sends, letter by letter.
 func TestHarmonixPayloads(t *testing.T) {
 	manifest := `"[{\"apiVersion\":\"apps/v1\",\"kind\":\"Deployment\",\"metadata\":{\"name\":\"web\",\"namespace\":\"shop\"},\"spec\":{\"replicas\":0}},null]"`
