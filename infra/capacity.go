@@ -100,6 +100,9 @@ func launchTemplate(t *template, instanceType *string, diskSize *float64) awsec2
 				// provider installs is told its region and VPC and has roles of its own, so it could do with
 				// one; applications that ask the instance for its region could not (aws-traps.md, row 5.14).
 				HttpPutResponseHopLimit: jsii.Number(2),
+				// What is not said here is the account's default. With tags in the metadata EC2 takes no keys with a
+				// slash, as Kubernetes' and EKS' own have (https://github.com/aws/karpenter-provider-aws/pull/7012).
+				InstanceMetadataTags: jsii.String("disabled"),
 			},
 			TagSpecifications: []any{instanceTags("instance"), instanceTags("volume"), instanceTags("network-interface")},
 		},

@@ -42,7 +42,7 @@ func TestLaunchTemplate(t *testing.T) {
 			if diff := cmp.Diff(tc.want, data["BlockDeviceMappings"]); diff != "" {
 				t.Errorf("%s: disks (-want +got):\n%s", tc.reason, diff)
 			}
-			metadata := map[string]any{"HttpEndpoint": "enabled", "HttpTokens": "required", "HttpPutResponseHopLimit": 2.0}
+			metadata := map[string]any{"HttpEndpoint": "enabled", "HttpTokens": "required", "HttpPutResponseHopLimit": 2.0, "InstanceMetadataTags": "disabled"}
 			if diff := cmp.Diff(metadata, data["MetadataOptions"]); diff != "" {
 				t.Errorf("metadata service (-want +got):\n%s", diff)
 			}

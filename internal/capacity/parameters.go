@@ -70,7 +70,7 @@ func kinds() []stack.Kind {
 	return []stack.Kind{
 		{Parameters: []string{"NodeRoleArn", "SubnetIds", "AmiType", "CapacityType", "InstanceTypes"}, Replaces: true},
 		{Parameters: []string{"MinSize", "DesiredSize", "MaxSize", "MaxUnavailable", "MaxUnavailablePercentage"}, Rest: true},
-		{Parameters: []string{"InstanceType", "DiskDevice", "DiskSize"}, Paths: []string{tagsPath}},
+		{Parameters: []string{"InstanceType", "DiskDevice", "DiskSize"}, Paths: []string{tagsPath, metadataPath}},
 		{Parameters: []string{"KubernetesVersion"}, Stays: true},
 	}
 }

@@ -16,8 +16,9 @@ const (
 	labelsAt    = "Labels"
 	taintsAt    = "Taints"
 	selectorsAt = "Selectors"
-	// tagsPath is the same for [stack.Kind.Paths].
-	tagsPath = "Resources/LaunchTemplate/Properties/LaunchTemplateData/TagSpecifications"
+	// tagsPath and metadataPath are the same for [stack.Kind.Paths].
+	tagsPath     = "Resources/LaunchTemplate/Properties/LaunchTemplateData/TagSpecifications"
+	metadataPath = "Resources/LaunchTemplate/Properties/LaunchTemplateData/MetadataOptions"
 )
 
 // ManagedTemplate is the node group's template for r: with its labels, its taints, and its tags on
