@@ -232,6 +232,8 @@ func TestParseRefuses(t *testing.T) {
 		"TagOfProvider":     {"IAM takes it for the provider's own key, and refuses every role", map[string]any{"tags": map[string]any{"EKS-Environment": "a"}}, []string{`/tags/EKS-Environment: got the key "EKS-Environment", allowed: keys other than eks-environment, which the provider puts on everything itself`}},
 		"TagCase":           {"what IAM takes for one key", map[string]any{"tags": map[string]any{"Team": "a", "team": "b"}}, []string{`/tags/team: got the key "team" beside "Team"`}},
 		"ExternalIDShort":   {"STS asks for two characters", map[string]any{"externalId": "x"}, []string{`/externalId: got 1 characters`}},
+		"RepositoryLength":  {"a stack's parameter holds 4,096 bytes", map[string]any{"chart": map[string]any{"repository": "s3://b/" + strings.Repeat("k", 1018)}}, []string{`/chart/repository: got 1025 characters, allowed: at most 1024`}},
+		"ChartVersionLong":  {"a tag of an OCI registry has 128", map[string]any{"chart": map[string]any{"version": "1.2.3-" + strings.Repeat("a", 123)}}, []string{`/chart/version: got 129 characters, allowed: at most 128`}},
 		"DescriptionLength": {"an output holds 1,024", map[string]any{"env_description": strings.Repeat("d", 1025)}, []string{`/env_description: got 1025 characters, allowed: at most 1024`}},
 	}
 	for name, tc := range cases {
