@@ -29,7 +29,7 @@ func (r Request) Warnings() []Finding {
 	if m := roleARN.FindStringSubmatch(r.ClusterAdminRole); m != nil && m[2] != "" {
 		all = append(all, finding.Warningf("RoleWithPath", "/clusterAdminRole",
 			"the role has the path /%s: the access entry takes it, the ConfigMap aws-auth knows roles only without their path", m[2]).
-			WithNext("nothing, unless the role is to be found in aws-auth as well"))
+			WithNext("nothing is needed for the access entry; supply a role without a path if it is to be found in aws-auth as well"))
 	}
 	if _, without := r.BalancerTags(); len(without) > 0 {
 		all = append(all, finding.Warningf("TagNotOnLoadBalancers", "/tags",
@@ -64,7 +64,7 @@ func (r Request) crowded() []Finding {
 		return nil
 	}
 	return []Finding{finding.Warningf("FewAddresses", "/nodeGroupMaxSize",
-		"a node takes %d addresses for its pods, and the private subnets of %s have %d for nodes: where there are none left, pods do not start", addressesPerNode, block, max(room, 0)).
+		"a node takes %d addresses for its pods, and in three zones the private subnets of %s have %d for nodes: where there are none left, pods do not start", addressesPerNode, block, max(room, 0)).
 		WithNext("ask for fewer or larger nodes, or choose a larger block for a new environment")}
 }
 

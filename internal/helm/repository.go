@@ -84,9 +84,9 @@ func noVersion(chart, wanted, where string, versions []string) error {
 	if wanted == "" {
 		wanted = "that is no pre-release"
 	}
-	f := invalid("Version", "%s has no version of chart %s %s", where, chart, wanted)
+	f := invalid("Version", "%s has no version %s of chart %s", where, wanted, chart)
 	if names := nearest(wanted, versions); len(names) > 0 {
-		return f.WithNext("Nearest there are: %s.", strings.Join(names, ", "))
+		return f.WithNext("Ask for one that is there, and start again; nearest are: %s.", strings.Join(names, ", "))
 	}
 	return f.WithNext("There is no version of it at all.")
 }

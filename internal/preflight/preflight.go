@@ -153,5 +153,5 @@ func unreachable(r environment.Request, err error) error {
 	}
 	return fault.Wrap(fault.AccessDenied, cause, "cannot assume the environment role %s in account %s %s; nothing was created", r.EnvironmentRole, r.AccountID, with).
 		WithField("/environmentRole").
-		WithNext("check that the role exists, that its trust policy names this provider's account, and %s; infra/environment-role.yaml, deployed into account %s, creates such a role", check, r.AccountID)
+		WithNext("check that the role exists, that the orchestrator's EnvironmentRoles name it, that its trust policy names this provider's account, and %s; infra/environment-role.yaml, deployed into account %s, creates such a role", check, r.AccountID)
 }

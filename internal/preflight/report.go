@@ -32,7 +32,7 @@ func refused(report []finding.Finding, so string) error {
 	}
 	f := &fault.Error{Code: classOfAll(errors), Field: errors[0].Field, Findings: slices.Concat(errors, warnings)}
 	heading := fmt.Sprintf("%s in the way; %s:", count(len(errors), "thing stands", "things stand"), so)
-	f.Next = "do what each line says and start the same request again"
+	f.Next = "do what each line says and start the request again, corrected where a line says so"
 	if f.Code == fault.InvalidRequest {
 		heading = fmt.Sprintf("%s wrong with the request; %s:", count(len(errors), "thing is", "things are"), so)
 		f.Next = "correct the request and start a new execution; statemachine/request.schema.json describes every field"

@@ -259,7 +259,8 @@ func blocks(v VPC, r environment.Request) []finding.Finding {
 	docker := netip.MustParsePrefix("172.17.0.0/16")
 	for _, b := range v.Blocks {
 		if b.Overlaps(docker) {
-			report = append(report, finding.Warningf(codeSubnets, "/vpcId", "block %s of %s overlaps %s, which container engines use for their own bridge", b, v.ID, docker))
+			report = append(report, finding.Warningf(codeSubnets, "/vpcId", "block %s of %s overlaps %s, which container engines use for their own bridge", b, v.ID, docker).
+				WithNext("nothing, unless applications are to reach addresses of that block from containers of an engine of their own"))
 		}
 	}
 	ten, services := netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("172.20.0.0/16")

@@ -21,6 +21,8 @@ from .cluster import Cluster, ClusterError
 from .table import Table
 
 LOCAL = ROOT / ".local"
+DEFAULT = ROOT / "docs" / "examples" / "fargate.json"
+"""The request of `make demo` when none is given."""
 
 
 class DemoFailed(Exception):
@@ -113,7 +115,9 @@ def _demo(cloud: Cloud, request: str, path: pathlib.Path | None = None) -> float
         print("\nwhat an apply would change; nothing was changed now")
         print("\n".join(result["table"]))
         for finding in result["findings"]:
-            print(f"{finding['severity']}: {finding['found']}")
+            print(f"{finding['severity']} {finding['code']}{' at ' + finding['field'] if finding.get('field') else ''}: {finding['found']}")
+            if finding.get("next"):
+                print(f"  {finding['next']}")
         return seconds
     if result["operation"] == "delete":
         print("\n".join(_removed(result)))
@@ -123,13 +127,13 @@ def _demo(cloud: Cloud, request: str, path: pathlib.Path | None = None) -> float
     print(json.dumps(result, indent=2))
     _look(cloud, result)
     _calls(cloud, result, before)
-    _explore(cloud, result, started["executionArn"])
+    _explore(started["executionArn"], path)
     return seconds
 
 
 def _removed(result: dict[str, Any]) -> list[str]:
     """What became of the environment, in lines."""
-    lines = [f"  {what}" for what in result["removed"]] or ["  nothing: there was no such environment"]
+    lines = [f"  {what}" for what in result["removed"]] or ["  nothing: nothing was there any more"]
     lines = ["", f"removed ({len(result['removed'])})", *lines]
     for title, left in (("kept", result["kept"]), ("orphaned", result["orphaned"])):
         lines += ["", f"{title} ({len(left)})"]
@@ -159,7 +163,9 @@ def _reason(description: dict[str, Any]) -> str:
         document = json.loads(cause)
     except ValueError:
         return f"execution: {cause.splitlines()[0] if cause else description['status']}"
-    return f"{document['stage']}: {document['message'].splitlines()[0]}"
+    first, *findings = document["message"].splitlines()
+    # A heading's lines are what it is about; the first of them says more than a colon.
+    return f"{document['stage']}: {first}{' ' + findings[0].removeprefix('- ') if findings and first.endswith(':') else ''}"
 
 
 def _look(cloud: Cloud, result: dict[str, Any]) -> None:
@@ -184,15 +190,18 @@ def _calls(cloud: Cloud, result: dict[str, Any], since: float) -> None:
     print(f"  (those in {cloud.platform_account} are the orchestrator's own: its lock, its history, the start itself)")
 
 
-def _explore(cloud: Cloud, result: dict[str, Any], arn: str) -> None:
+def _explore(arn: str, path: pathlib.Path | None) -> None:
+    request = f" REQUEST={path}" if path and path.resolve() != DEFAULT.resolve() else ""
+    again, delete = f"make demo{request}", f"make demo-delete{request}"
+    width = max(len(again), len(delete))
     print("\nto look further")
     aws = "  .local/venv/cloud/bin/aws"
     print("  set -a; . .local/cloud.env; set +a")
     print(f"{aws} stepfunctions describe-execution --execution-arn {arn}")
     print(f"{aws} stepfunctions get-execution-history --execution-arn {arn} --max-items 20")
-    print("  make demo          # the same request again: every stage says unchanged")
-    print("  make demo-delete   # removes the environment")
-    print("  make demo-stop     # ends everything\n")
+    print(f"  {again:<{width}}   # the same request again: nothing is changed")
+    print(f"  {delete:<{width}}   # removes the environment")
+    print(f"  {'make demo-stop':<{width}}   # ends everything\n")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import pathlib
+import re
 from typing import Any
 
 from localcloud import chartrepository
@@ -16,16 +17,37 @@ Request = dict[str, Any]
 _CHART = "aws-load-balancer-controller"
 
 
+_USABLE = {
+    "prefix": r"[a-z0-9-]{1,35}",
+    "name": r"[a-z0-9-]{1,35}",
+    "awsAccountID": r"\d{12}",
+    "awsRegion": r"[a-z]{2}(-[a-z]+)+-\d",
+}
+_ROLE = r"arn:aws:iam::\d{12}:role/([\w+=,.@-]+/)*[\w+=,.@-]{1,64}"
+_MIRROR = r"s3://[a-z0-9.-]{3,63}/.+"
+
+
 def provide(cloud: Cloud, request: Request) -> Request:
-    """Makes what the request names and does not make; returns the request, with the VPC as it is called here."""
-    if role := request.get("clusterAdminRole"):
-        _admin(cloud, request, role)
-    mirror = request.get("chart", {}).get("repository", "")
-    if mirror.startswith("s3://"):
-        _mirror(cloud, request, mirror)
-    if request.get("vpcConfiguration") != "use_existing":
+    """Makes what the request names and does not make; returns the request, with the VPC as it is called here.
+
+    What cannot be made of the request is left to Preflight, which says what is wrong.
+    """
+    if not all(_is(request.get(name), form) for name, form in _USABLE.items()):
         return request
-    return request | {"vpcId": vpc(cloud, f"network-{request['prefix']}-{request['name']}", request["awsRegion"], isolated=bool(mirror))}
+    role, chart = request.get("clusterAdminRole"), request.get("chart")
+    if _is(role, _ROLE):
+        _admin(cloud, request, role)
+    mirror = chart.get("repository") if isinstance(chart, dict) else None
+    isolated = _is(mirror, _MIRROR)
+    if isolated:
+        _mirror(cloud, request, mirror)
+    if request.get("vpcConfiguration") != "use_existing" or "vpcId" not in request:
+        return request
+    return request | {"vpcId": vpc(cloud, f"network-{request['prefix']}-{request['name']}", request["awsRegion"], isolated=isolated)}
+
+
+def _is(value: object, form: str) -> bool:
+    return isinstance(value, str) and re.fullmatch(form, value) is not None
 
 
 def vpc(cloud: Cloud, stack: str, region: str, *, isolated: bool) -> str:
