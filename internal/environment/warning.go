@@ -39,11 +39,16 @@ func (r Request) Warnings() []Finding {
 	return append(append(all, r.crowded()...), r.nodeWarnings()...)
 }
 
-// What a new VPC's private subnet has to hold besides endpoints: what EKS asks for the control plane, the
-// kubectl function's address, and what the VPC CNI plug-in takes for a node on one network interface.
+// What an environment takes of the addresses of its subnets.
 const (
-	addressesBesideNodes = 7
-	addressesPerNode     = 10
+	// ControlPlaneAddresses is how many free addresses EKS asks of each of a cluster's subnets
+	// (aws-traps.md, row 1.20).
+	ControlPlaneAddresses = 6
+	// FunctionAddresses is how many the kubectl function has in each private subnet.
+	FunctionAddresses = 1
+	// AddressesPerNode is what a node takes at its start: its own address and those that the VPC CNI
+	// plug-in keeps ready for pods, which on m5.large is one network interface of ten.
+	AddressesPerNode = 10
 	// reservedByAWS are the addresses of each subnet that nobody else gets.
 	reservedByAWS = 5
 )
@@ -59,12 +64,12 @@ func (r Request) crowded() []Finding {
 	if err != nil {
 		return nil
 	}
-	room := zones * (1<<(32-private[0].Bits()) - reservedByAWS - addressesBesideNodes - len(r.InterfaceEndpoints))
-	if r.NodeGroupMaxSize*addressesPerNode <= room {
+	room := zones * (1<<(32-private[0].Bits()) - reservedByAWS - ControlPlaneAddresses - FunctionAddresses - len(r.InterfaceEndpoints))
+	if r.NodeGroupMaxSize*AddressesPerNode <= room {
 		return nil
 	}
 	return []Finding{finding.Warningf("FewAddresses", "/nodeGroupMaxSize",
-		"a node takes %d addresses for its pods, and in three zones the private subnets of %s have %d for nodes: where there are none left, pods do not start", addressesPerNode, block, max(room, 0)).
+		"a node takes %d addresses for its pods, and in three zones the private subnets of %s have %d for nodes: where there are none left, pods do not start", AddressesPerNode, block, max(room, 0)).
 		WithNext("ask for fewer or larger nodes, or choose a larger block for a new environment")}
 }
 

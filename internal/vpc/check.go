@@ -275,10 +275,6 @@ func blocks(v VPC, r environment.Request) []finding.Finding {
 	return report
 }
 
-// addressesPerNode is what a node takes at its start: its own address and those that the VPC CNI
-// plug-in keeps ready for pods, which on m5.large is one network interface of ten.
-const addressesPerNode = 10
-
 // podsOnFargate is how many pods an environment starts with, each with an address of its own: two of
 // CoreDNS and two of the load balancer controller.
 const podsOnFargate = 4
@@ -290,7 +286,7 @@ func addresses(v VPC, c Choice, r environment.Request) []finding.Finding {
 	}
 	pods := podsOnFargate
 	if r.NodeType == environment.NodeTypeManaged {
-		pods = addressesPerNode * r.NodeGroupDesiredSize
+		pods = environment.AddressesPerNode * r.NodeGroupDesiredSize
 	}
 	pods = (pods + len(c.Private) - 1) / len(c.Private)
 	endpoints := 0
@@ -301,8 +297,8 @@ func addresses(v VPC, c Choice, r environment.Request) []finding.Finding {
 	}
 	var report []finding.Finding
 	for _, s := range c.Private {
-		need := controlPlaneAddresses + 1 + pods
-		text := fmt.Sprintf("%d for the control plane, 1 for the kubectl function, %d for nodes and pods", controlPlaneAddresses, pods)
+		need := environment.ControlPlaneAddresses + environment.FunctionAddresses + pods
+		text := fmt.Sprintf("%d for the control plane, %d for the kubectl function, %d for nodes and pods", environment.ControlPlaneAddresses, environment.FunctionAddresses, pods)
 		if endpoints > 0 && slices.Contains(c.EndpointSubnetIDs(), s.ID) {
 			need += endpoints
 			text += fmt.Sprintf(", %d for endpoints", endpoints)
@@ -313,8 +309,8 @@ func addresses(v VPC, c Choice, r environment.Request) []finding.Finding {
 		}
 	}
 	for _, s := range c.Public {
-		if s.Free < controlPlaneAddresses {
-			report = append(report, finding.Errorf(codeAddresses, fieldOf(r), "%s has %d free addresses and EKS asks for %d in each subnet of a cluster", s.ID, s.Free, controlPlaneAddresses).
+		if s.Free < environment.ControlPlaneAddresses {
+			report = append(report, finding.Errorf(codeAddresses, fieldOf(r), "%s has %d free addresses and EKS asks for %d in each subnet of a cluster", s.ID, s.Free, environment.ControlPlaneAddresses).
 				WithNext("free addresses, or leave the subnet out of subnetIds"))
 		}
 	}

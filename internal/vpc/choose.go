@@ -14,9 +14,6 @@ const (
 	minZones = 2
 	// maxZones is how many zones are used where the request names no subnets, as in a VPC of our own.
 	maxZones = 3
-	// controlPlaneAddresses is how many free addresses EKS asks of each of a cluster's subnets
-	// (aws-traps.md, row 1.20).
-	controlPlaneAddresses = 6
 )
 
 // Choice is the subnets that an environment uses, each kind in the order of the zones.
@@ -122,7 +119,7 @@ func (v VPC) automatic() Choice {
 	}
 	choice := Choice{Private: leading[:min(len(leading), maxZones)]}
 	choice.Public = best(usable, func(s Subnet) bool {
-		return s.Way == InternetGateway && s.Free >= controlPlaneAddresses
+		return s.Way == InternetGateway && s.Free >= environment.ControlPlaneAddresses
 	}, zonesIn(choice.Private))
 	return choice
 }
